@@ -1,0 +1,68 @@
+//! `FooServer`: a servicer under the names that the wire knows, for `Server::add_service`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{allow_deprecated, deprecated};
+use crate::model::{MethodModel, ServiceModel, Shape};
+
+pub(super) fn emit(service: &ServiceModel) -> TokenStream {
+    let ServiceModel { server, servicer, full_name, server_attributes, .. } = service;
+    let deprecated = deprecated(service.deprecated);
+    let allow = allow_deprecated(service);
+    let methods = service.methods.iter().map(|method| register(service, method));
+    let summary = format!(" Serves a [`{servicer}`] as `{full_name}`.");
+    quote! {
+        #[doc = #summary]
+        #deprecated
+        #server_attributes
+        #[derive(Debug)]
+        pub struct #server<S> {
+            servicer: ::std::sync::Arc<S>,
+        }
+        #allow
+        impl<S> ::core::clone::Clone for #server<S> {
+            fn clone(&self) -> Self {
+                Self { servicer: ::std::sync::Arc::clone(&self.servicer) }
+            }
+        }
+        #allow
+        impl<S: #servicer> #server<S> {
+            /// The full name of the service.
+            pub const SERVICE_NAME: &'static str = #full_name;
+
+            /// A service that answers with `servicer`.
+            pub fn new(servicer: S) -> Self {
+                Self::from_arc(::std::sync::Arc::new(servicer))
+            }
+
+            /// A service that answers with a `servicer` that others hold too.
+            pub fn from_arc(servicer: ::std::sync::Arc<S>) -> Self {
+                Self { servicer }
+            }
+        }
+        #allow
+        impl<S: #servicer> ::callwright::server::Service for #server<S> {
+            fn register(self, methods: &mut ::callwright::server::Methods) {
+                methods.service(Self::SERVICE_NAME, self.servicer) #(#methods)*;
+            }
+        }
+    }
+}
+
+fn register(service: &ServiceModel, method: &MethodModel) -> TokenStream {
+    let servicer = &service.servicer;
+    let MethodModel { name, path, request, response, .. } = method;
+    let (kind, arguments) = match method.shape {
+        Shape::Unary => (quote!(unary), quote!(request, context)),
+        Shape::ServerStreaming => (quote!(server_streaming), quote!(request, responses, context)),
+        Shape::ClientStreaming => (quote!(client_streaming), quote!(requests, context)),
+        Shape::Bidi => (quote!(bidi), quote!(requests, responses, context)),
+    };
+    quote! {
+        .#kind(
+            ::callwright::Method::<#request, #response>::new(#path),
+            |servicer, #arguments| ::std::boxed::Box::pin(<S as #servicer>::#name(servicer, #arguments)),
+        )
+    }
+}

@@ -1,0 +1,151 @@
+//! Include paths: from a path on disk to the name that `import` uses, and back.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::Error;
+
+/// The folders that are searched, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Includes {
+    folders: Vec<PathBuf>,
+}
+
+/// An input file under its two names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// As `import` spells it: relative to its folder, with `/`.
+    pub(crate) name: String,
+    /// The folder it was found in.
+    pub(crate) folder: PathBuf,
+}
+
+impl Found {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+}
+
+impl Includes {
+    /// With no folder at all, the current one is searched, as protoc does.
+    pub(crate) fn new(folders: &[PathBuf]) -> Self {
+        let folders = if folders.is_empty() { vec![PathBuf::from(".")] } else { folders.to_vec() };
+        Self { folders }
+    }
+
+    #[cfg(feature = "protoc")]
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The first file of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        // "" is a folder and "/x" would leave the include path: neither can be imported.
+        if name.is_empty() || Path::new(name).components().any(|part| !matches!(part, Component::Normal(_))) {
+            return None;
+        }
+        self.folders
+            .iter()
+            .map(|folder| Found { name: name.to_owned(), folder: folder.clone() })
+            .find(|found| found.path().is_file())
+    }
+
+    /// Where a file of that name was looked for, for an error.
+    pub(crate) fn tried(&self, name: &str) -> String {
+        let tried: Vec<_> =
+            self.folders.iter().map(|folder| display(&folder.join(name)) + missing_folder(folder)).collect();
+        tried.join(", ")
+    }
+
+    /// The input at `path`: a path that leads into an include folder, or a name relative to one.
+    pub(crate) fn input(&self, path: &Path) -> Result<Found, Error> {
+        let Some(found) = self.folders.iter().find_map(|folder| under(path, folder)) else {
+            return self.input_by_name(path);
+        };
+        if !found.path().is_file() {
+            // `proto/a.proto` may also be meant relative to the folder `proto/..`; only then is it worth a second look.
+            return self.input_by_name(path);
+        }
+        match self.find(&found.name) {
+            Some(first) if !same_file(&first.path(), &found.path()) => Err(Error::NotFound(format!(
+                "{}: hidden by {}, which an earlier include path holds under the same name; name that one, or put the \
+                 include paths in another order",
+                display(path),
+                display(&first.path()),
+            ))),
+            Some(first) => Ok(first),
+            None => Ok(found),
+        }
+    }
+
+    fn input_by_name(&self, path: &Path) -> Result<Found, Error> {
+        if let Some(found) = name_of(path).and_then(|name| self.find(&name)) {
+            return Ok(found);
+        }
+        if path.is_file() {
+            let folders: Vec<_> = self.folders.iter().map(|folder| display(folder)).collect();
+            return Err(Error::NotFound(format!(
+                "{}: not inside any include path ({}); add the folder from which it is to be imported",
+                display(path),
+                folders.join(", "),
+            )));
+        }
+        if path.is_dir() {
+            return Err(Error::NotFound(format!("{}: is a folder; name the .proto files", display(path))));
+        }
+        let mut tried = vec![display(path)];
+        if path.is_relative() {
+            for folder in &self.folders {
+                let candidate = display(&folder.join(path)) + missing_folder(folder);
+                if !tried.contains(&candidate) {
+                    tried.push(candidate);
+                }
+            }
+        }
+        Err(Error::NotFound(format!("{}: file not found; looked for {}", display(path), tried.join(", "))))
+    }
+}
+
+/// A path as a person would write it: without the `./` that an include path of `.` puts before it.
+pub(crate) fn display(path: &Path) -> String {
+    let short = path.strip_prefix(".").unwrap_or(path);
+    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
+}
+
+fn missing_folder(folder: &Path) -> &'static str {
+    if folder.is_dir() { "" } else { " (there is no such folder)" }
+}
+
+/// The file's name below `folder`, by the spelling of the paths, else by where they really are.
+fn under(path: &Path, folder: &Path) -> Option<Found> {
+    let relative = match plain(path).strip_prefix(plain(folder)) {
+        Ok(relative) => relative.to_owned(),
+        Err(_) => fs::canonicalize(path).ok()?.strip_prefix(fs::canonicalize(folder).ok()?).ok()?.to_owned(),
+    };
+    Some(Found { name: name_of(&relative)?, folder: folder.to_owned() })
+}
+
+/// Without `.` components: `./proto` and `proto` are one folder.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+}
+
+/// A relative path as `import` would spell it.
+fn name_of(path: &Path) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    if parts.is_empty() { None } else { Some(parts.join("/")) }
+}
+
+fn same_file(left: &Path, right: &Path) -> bool {
+    match (fs::canonicalize(left), fs::canonicalize(right)) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => left == right,
+    }
+}
