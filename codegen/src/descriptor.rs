@@ -3,7 +3,11 @@
 //! The bytes are authoritative: `prost_types` forgets custom options and editions, so whatever is embedded or looked up
 //! later is cut from the bytes, never encoded again from the decoded message.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
 use prost::Message;
+use prost::encoding::{self, DecodeContext};
 use prost_types::FileDescriptorProto;
 
 use crate::error::Error;
@@ -16,9 +20,9 @@ pub(crate) struct Loaded {
     /// The names of the files that were asked for; the rest are imports.
     pub(crate) inputs: Vec<String>,
     /// What was read from disk, for `cargo:rerun-if-changed`.
-    pub(crate) read: Vec<std::path::PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     /// Where a file was found, for errors: descriptor name, path as the user would write it.
-    pub(crate) places: std::collections::BTreeMap<String, String>,
+    pub(crate) places: BTreeMap<String, String>,
 }
 
 /// One serialized `FileDescriptorProto`, and what it says.
@@ -26,14 +30,6 @@ pub(crate) struct Loaded {
 pub(crate) struct RawFile {
     pub(crate) bytes: Vec<u8>,
     pub(crate) proto: FileDescriptorProto,
-}
-
-impl RawFile {
-    pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, Error> {
-        let proto = FileDescriptorProto::decode(bytes.as_slice())
-            .map_err(|source| Error::Decode { what: "a file descriptor".to_owned(), source })?;
-        Ok(Self { bytes, proto })
-    }
 }
 
 /// A `FileDescriptorSet` whose files are left as bytes.
@@ -45,13 +41,105 @@ pub(crate) struct RawSet {
 
 /// The files of a serialized `FileDescriptorSet`.
 pub(crate) fn split_set(bytes: &[u8], what: &str) -> Result<Vec<RawFile>, Error> {
-    let set = RawSet::decode(bytes).map_err(|source| Error::Decode { what: what.to_owned(), source })?;
+    let set = RawSet::decode(bytes).map_err(|source| Error::Decode {
+        what: what.to_owned(),
+        source,
+    })?;
     set.file
         .into_iter()
         .map(|bytes| {
-            let proto = FileDescriptorProto::decode(bytes.as_slice())
-                .map_err(|source| Error::Decode { what: what.to_owned(), source })?;
+            let proto =
+                FileDescriptorProto::decode(bytes.as_slice()).map_err(|source| Error::Decode {
+                    what: what.to_owned(),
+                    source,
+                })?;
             Ok(RawFile { bytes, proto })
         })
         .collect()
+}
+
+impl Loaded {
+    /// The file as an error names it.
+    pub(crate) fn place(&self, name: &str) -> String {
+        self.places
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The files of `roots` and all that they import, each after its imports: what reflection wants to serve. Comments are
+    /// left out: nothing reads them at run time, and they are most of the bytes.
+    pub(crate) fn embedded_set(&self, roots: &[&str]) -> Result<Vec<u8>, Error> {
+        let mut set = RawSet::default();
+        for file in self.in_order(roots) {
+            set.file.push(without_source_info(&file.bytes)?);
+        }
+        Ok(set.encode_to_vec())
+    }
+
+    /// All files as they came, in an order that does not depend on that of the inputs.
+    pub(crate) fn whole_set(&self) -> Vec<u8> {
+        let mut names: Vec<_> = self.files.iter().map(|file| file.proto.name()).collect();
+        names.sort_unstable();
+        RawSet {
+            file: self
+                .in_order(&names)
+                .into_iter()
+                .map(|file| file.bytes.clone())
+                .collect(),
+        }
+        .encode_to_vec()
+    }
+
+    fn in_order(&self, roots: &[&str]) -> Vec<&RawFile> {
+        let by_name: HashMap<_, _> = self
+            .files
+            .iter()
+            .map(|file| (file.proto.name(), file))
+            .collect();
+        let mut order = Vec::new();
+        let mut seen = HashSet::new();
+        // (file, whether its imports are done); a stack of our own, for a chain of imports has any length.
+        let mut open: Vec<_> = roots.iter().rev().map(|name| (*name, false)).collect();
+        while let Some((name, done)) = open.pop() {
+            let Some(file) = by_name.get(name) else {
+                continue;
+            };
+            if done {
+                order.push(*file);
+            } else if seen.insert(name) {
+                open.push((name, true));
+                open.extend(
+                    file.proto
+                        .dependency
+                        .iter()
+                        .rev()
+                        .map(|import| (import.as_str(), false)),
+                );
+            }
+        }
+        order
+    }
+}
+
+/// `source_code_info` in `FileDescriptorProto`.
+const SOURCE_INFO: u32 = 9;
+
+/// The same descriptor without its field `source_code_info`, byte for byte.
+fn without_source_info(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let decode = |source| Error::Decode {
+        what: "a file descriptor".to_owned(),
+        source,
+    };
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let start = rest;
+        let (field, wire) = encoding::decode_key(&mut rest).map_err(decode)?;
+        encoding::skip_field(wire, field, &mut rest, DecodeContext::default()).map_err(decode)?;
+        if field != SOURCE_INFO {
+            kept.extend_from_slice(&start[..start.len() - rest.len()]);
+        }
+    }
+    Ok(kept)
 }

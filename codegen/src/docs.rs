@@ -13,6 +13,7 @@ use prost_types::source_code_info::Location;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, SourceCodeInfo};
 
 use crate::settings::covers;
+use crate::valid::{number, package};
 
 mod markdown;
 
@@ -36,12 +37,14 @@ impl Docs {
                 *known = text;
             }
         }
-        let mut walk = Walk { docs: self, comments, disabled, path: Vec::new(), locations: Vec::new() };
-        let package = match file.package() {
-            "" => String::new(),
-            package => format!(".{package}"),
+        let mut walk = Walk {
+            docs: self,
+            comments,
+            disabled,
+            path: Vec::new(),
+            locations: Vec::new(),
         };
-        walk.file(file, &package);
+        walk.file(file, &package(file));
         let mut location = walk.locations;
         location.sort_by(|left, right| left.path.cmp(&right.path));
         file.source_code_info = Some(SourceCodeInfo { location });
@@ -49,15 +52,23 @@ impl Docs {
 
     /// What stands behind a token; empty if `text` is none.
     pub(crate) fn lines(&self, text: &str) -> &[String] {
-        let index = text.trim().strip_prefix(TOKEN).and_then(|index| index.parse::<usize>().ok());
-        index.and_then(|index| self.texts.get(index)).map_or(&[], Vec::as_slice)
+        let index = text
+            .trim()
+            .strip_prefix(TOKEN)
+            .and_then(|index| index.parse::<usize>().ok());
+        index
+            .and_then(|index| self.texts.get(index))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Replaces the tokens in generated text.
     pub(crate) fn put_back(&self, generated: &str) -> String {
         let mut text = String::with_capacity(generated.len() * 2);
         for line in generated.lines() {
-            let lines = line.trim_start().strip_prefix("///").map_or(&[] as &[_], |line| self.lines(line));
+            let lines = line
+                .trim_start()
+                .strip_prefix("///")
+                .map_or(&[] as &[_], |line| self.lines(line));
             if lines.is_empty() {
                 text.push_str(line);
                 text.push('\n');
@@ -104,7 +115,9 @@ impl Walk<'_> {
                 for (index, method) in service.method.iter().enumerate() {
                     let path = format!("/{}/{}", &name[1..], method.name());
                     let name = format!("{name}.{}", method.name());
-                    walk.at(2, index, |walk| walk.element(&name, || format!("Calls `{path}`.")));
+                    walk.at(2, index, |walk| {
+                        walk.element(&name, || format!("Calls `{path}`."))
+                    });
                 }
             });
         }
@@ -116,7 +129,9 @@ impl Walk<'_> {
         for (index, field) in message.field.iter().enumerate() {
             let name = format!("{name}.{}", field.name());
             self.at(2, index, |walk| {
-                walk.element(&name, || format!("The field `{}`, number {}.", field.name(), field.number()));
+                walk.element(&name, || {
+                    format!("The field `{}`, number {}.", field.name(), field.number())
+                });
             });
         }
         for (index, nested) in message.nested_type.iter().enumerate() {
@@ -127,7 +142,11 @@ impl Walk<'_> {
         }
         for (index, oneof) in message.oneof_decl.iter().enumerate() {
             let name = format!("{name}.{}", oneof.name());
-            self.at(8, index, |walk| walk.element(&name, || format!("One of the fields of `{}`.", oneof.name())));
+            self.at(8, index, |walk| {
+                walk.element(&name, || {
+                    format!("One of the fields of `{}`.", oneof.name())
+                })
+            });
         }
     }
 
@@ -136,25 +155,36 @@ impl Walk<'_> {
         self.element(&name, || format!("The enum `{}`.", &name[1..]));
         for (index, value) in enumeration.value.iter().enumerate() {
             let name = format!("{name}.{}", value.name());
-            self.at(2, index, |walk| walk.element(&name, || format!("The value `{}`.", value.name())));
+            self.at(2, index, |walk| {
+                walk.element(&name, || format!("The value `{}`.", value.name()))
+            });
         }
     }
 
     fn at(&mut self, field: i32, index: usize, visit: impl FnOnce(&mut Self)) {
-        self.path.extend([field, i32::try_from(index).unwrap_or(i32::MAX)]);
+        self.path.extend([field, number(index)]);
         visit(self);
         self.path.truncate(self.path.len() - 2);
     }
 
     fn element(&mut self, name: &str, otherwise: impl FnOnce() -> String) {
-        let comment = self.comments.get(&self.path).filter(|_| !covers(self.disabled, name));
-        let mut lines = comment.map(|comment| markdown::clean(comment)).unwrap_or_default();
+        let comment = self
+            .comments
+            .get(&self.path)
+            .filter(|_| !covers(self.disabled, name));
+        let mut lines = comment
+            .map(|comment| markdown::clean(comment))
+            .unwrap_or_default();
         if lines.is_empty() {
             lines = vec![otherwise()];
         }
         let token = format!("{TOKEN}{}", self.docs.texts.len());
         self.docs.texts.push(lines);
         let path = self.path.clone();
-        self.locations.push(Location { path, leading_comments: Some(token), ..Location::default() });
+        self.locations.push(Location {
+            path,
+            leading_comments: Some(token),
+            ..Location::default()
+        });
     }
 }

@@ -65,7 +65,11 @@ impl Error {
     }
 
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io { doing, path: path.into(), source }
+        Self::Io {
+            doing,
+            path: path.into(),
+            source,
+        }
     }
 }
 
@@ -93,8 +97,16 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(file: impl Into<String>, position: Option<(u32, u32)>, text: impl Into<String>) -> Self {
-        Self { file: file.into(), position, text: text.into() }
+    pub(crate) fn new(
+        file: impl Into<String>,
+        position: Option<(u32, u32)>,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            position,
+            text: text.into(),
+        }
     }
 }
 
@@ -108,5 +120,9 @@ impl fmt::Display for Problem {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(Problem::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -1,18 +1,25 @@
 //! From descriptors to Rust, in memory: the one path that all fronts share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use proc_macro2::Literal;
 use prost_build::Module;
 use prost_types::FileDescriptorProto;
 use quote::quote;
 
+use crate::check;
 use crate::descriptor::Loaded;
 use crate::docs::Docs;
+use crate::edition;
 use crate::emit;
 use crate::error::Error;
+use crate::include_file;
+use crate::lints;
 use crate::messages;
 use crate::model::ServiceModel;
+use crate::recursion;
 use crate::settings::{Layout, Settings};
+use crate::valid;
 
 /// Which packages become files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +31,42 @@ pub(crate) enum Scope {
 }
 
 /// Generated files by their path below the output folder.
-pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Result<BTreeMap<String, String>, Error> {
-    let mut files: Vec<FileDescriptorProto> = loaded.files.iter().map(|file| file.proto.clone()).collect();
+pub(crate) fn generate(
+    loaded: &Loaded,
+    settings: &Settings,
+    scope: Scope,
+) -> Result<BTreeMap<String, String>, Error> {
+    valid::check(loaded)?;
+    let mut files = loaded
+        .files
+        .iter()
+        .map(edition::lower)
+        .collect::<Result<Vec<_>, _>>()?;
     // By name: the order of the inputs must not show in the output.
     files.sort_by(|left, right| left.name().cmp(right.name()));
+    for file in &mut files {
+        if !has_services(file, loaded, settings) {
+            file.service.clear();
+        }
+    }
 
     let mut packages: BTreeMap<Module, Package> = BTreeMap::new();
     for file in &files {
-        let package = packages.entry(Module::from_protobuf_package_name(file.package())).or_default();
+        let package = packages.entry(module(file)).or_default();
         package.files.push(file.name().to_owned());
-        package.wanted |= scope == Scope::Everything || loaded.inputs.iter().any(|input| input == file.name());
+        package.wanted |= scope == Scope::Everything || is_input(file, loaded);
     }
+    check::check(
+        files
+            .iter()
+            .filter(|file| packages.get(&module(file)).is_some_and(|it| it.wanted)),
+        loaded,
+        settings,
+    )?;
 
+    let mut settings = settings.clone();
+    settings.boxed.extend(recursion::boxed_groups(&files));
+    let settings = &settings;
     let mut docs = Docs::default();
     for file in &mut files {
         docs.take(file, &settings.disable_comments);
@@ -45,18 +76,48 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
         packages.entry(module).or_default().messages = text;
     }
     for service in &messages.services {
-        let package = packages.entry(Module::from_protobuf_package_name(&service.package)).or_default();
-        package.services.push(ServiceModel::new(service, &docs, settings)?);
+        let package = packages
+            .entry(Module::from_protobuf_package_name(&service.package))
+            .or_default();
+        package
+            .services
+            .push(ServiceModel::new(service, &docs, settings)?);
     }
 
     let mut output = BTreeMap::new();
+    let mut modules = Vec::new();
     for (module, package) in packages {
         if !package.wanted || (package.messages.is_empty() && package.services.is_empty()) {
             continue;
         }
-        output.insert(file_name(&module, settings), package.print(&docs, settings)?);
+        let name = file_name(&module, settings);
+        output.insert(name.clone(), package.print(&docs, settings, loaded)?);
+        modules.push((module, name));
+    }
+    if let Some(name) = &settings.include_file
+        && output
+            .insert(name.clone(), include_file::print(name, &modules, settings)?)
+            .is_some()
+    {
+        return Err(Error::Setting(format!(
+            "the include file {name} has the name of a package's file"
+        )));
     }
     Ok(output)
+}
+
+fn module(file: &FileDescriptorProto) -> Module {
+    Module::from_protobuf_package_name(file.package())
+}
+
+fn is_input(file: &FileDescriptorProto, loaded: &Loaded) -> bool {
+    loaded.inputs.iter().any(|input| input == file.name())
+}
+
+/// A package that comes from elsewhere brings its services along, unless one of its files is what was asked for.
+fn has_services(file: &FileDescriptorProto, loaded: &Loaded, settings: &Settings) -> bool {
+    (settings.build_client || settings.build_server)
+        && (is_input(file, loaded) || !settings.is_extern(&valid::package(file)))
 }
 
 #[derive(Default)]
@@ -68,26 +129,47 @@ struct Package {
 }
 
 impl Package {
-    fn print(&self, docs: &Docs, settings: &Settings) -> Result<String, Error> {
-        let backend = |error: syn::Error| Error::Backend(format!("the generated code is no Rust: {error}"));
+    fn print(&self, docs: &Docs, settings: &Settings, loaded: &Loaded) -> Result<String, Error> {
+        let backend =
+            |error: syn::Error| Error::Backend(format!("the generated code is no Rust: {error}"));
         let mut file = syn::parse_file(&docs.put_back(&self.messages)).map_err(backend)?;
-        let services: Vec<_> = self.services.iter().map(|service| emit::service(service, settings)).collect();
+        let services = self
+            .services
+            .iter()
+            .map(|service| emit::service(service, settings));
         let services: syn::File = syn::parse2(quote!(#(#services)*)).map_err(backend)?;
         file.items.extend(services.items);
-        let files: BTreeSet<_> = self.files.iter().map(String::as_str).collect();
-        let files: Vec<_> = files.into_iter().collect();
-        Ok(format!(
-            "// @generated by callwright-build {} from {}. Do not edit.\n{}",
-            env!("CARGO_PKG_VERSION"),
-            files.join(", "),
-            prettyplease::unparse(&file),
-        ))
+        let files: Vec<_> = self.files.iter().map(String::as_str).collect();
+        if settings.file_descriptor_set {
+            let bytes = Literal::byte_string(&loaded.embedded_set(&files)?);
+            let item = quote! {
+                /// The serialized `FileDescriptorSet` of this package and of all that it imports.
+                pub const FILE_DESCRIPTOR_SET: &[u8] = #bytes;
+            };
+            file.items.push(syn::parse2(item).map_err(backend)?);
+        }
+        lints::allow(&mut file);
+        Ok(header(&files.join(", ")) + &prettyplease::unparse(&file))
     }
 }
 
+/// The first line of every file.
+pub(crate) fn header(from: &str) -> String {
+    format!(
+        "{MARK} {} from {from}. Do not edit.\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// By this a generated file is known.
+pub(crate) const MARK: &str = "// @generated by callwright-build";
+
 fn file_name(module: &Module, settings: &Settings) -> String {
     // `r#type` is how Rust spells the module, not a name for a file.
-    let parts: Vec<_> = module.parts().map(|part| part.trim_start_matches("r#")).collect();
+    let parts: Vec<_> = module
+        .parts()
+        .map(|part| part.trim_start_matches("r#"))
+        .collect();
     if parts.is_empty() {
         return format!("{}.rs", settings.default_package_filename);
     }

@@ -10,21 +10,32 @@
 use std::path::Path;
 
 mod builder;
+mod check;
 mod descriptor;
 mod docs;
+mod edition;
 mod emit;
 mod error;
 mod generate;
+mod generated;
+mod guard;
+mod include_file;
+mod lints;
 mod load;
 mod messages;
 mod model;
 mod name;
+mod parameter;
 mod place;
+pub mod plugin;
+mod recursion;
 mod settings;
+mod valid;
 mod write;
 
 pub use builder::Builder;
 pub use error::{Error, Problem};
+pub use generated::{Difference, Generated};
 
 /// Compiles `.proto` files in a build script: each package becomes `$OUT_DIR/<package>.rs`, which
 /// `callwright::include_proto!("<package>")` includes.
@@ -32,7 +43,10 @@ pub use error::{Error, Problem};
 /// # Errors
 ///
 /// What is wrong with the input, as `file:line:column: text`; then nothing is written.
-pub fn compile_protos(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
+pub fn compile_protos(
+    protos: &[impl AsRef<Path>],
+    includes: &[impl AsRef<Path>],
+) -> Result<(), Error> {
     configure().compile_protos(protos, includes)
 }
 

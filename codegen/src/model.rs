@@ -51,14 +51,19 @@ pub(crate) enum Shape {
 impl ServiceModel {
     pub(crate) fn new(service: &Service, docs: &Docs, settings: &Settings) -> Result<Self, Error> {
         let full_name = match service.package.as_str() {
-            package if package.is_empty() || settings.disable_package_emission => service.proto_name.clone(),
+            package if package.is_empty() || settings.disable_package_emission => {
+                service.proto_name.clone()
+            }
             package => format!("{package}.{}", service.proto_name),
         };
         let proto_name = match service.package.as_str() {
             "" => format!(".{}", service.proto_name),
             package => format!(".{package}.{}", service.proto_name),
         };
-        let methods = service.methods.iter().map(|method| MethodModel::new(method, &full_name, docs));
+        let methods = service
+            .methods
+            .iter()
+            .map(|method| MethodModel::new(method, &full_name, docs));
         Ok(Self {
             stub: ident(&name::of_service(&service.proto_name, "Stub"))?,
             servicer: ident(&name::of_service(&service.proto_name, "Servicer"))?,
@@ -93,7 +98,11 @@ impl MethodModel {
 }
 
 fn lines(tokens: &[String], docs: &Docs) -> Vec<String> {
-    tokens.iter().flat_map(|token| docs.lines(token)).cloned().collect()
+    tokens
+        .iter()
+        .flat_map(|token| docs.lines(token))
+        .cloned()
+        .collect()
 }
 
 fn ident(name: &str) -> Result<Ident, Error> {
@@ -110,7 +119,9 @@ fn attributes(settings: &[(String, String)], element: &str) -> Result<TokenStrea
     let mut attributes = TokenStream::new();
     for (_, attribute) in settings.iter().filter(|(path, _)| covers([path], element)) {
         let parsed = syn::Attribute::parse_outer.parse_str(attribute);
-        let parsed = parsed.map_err(|error| Error::Setting(format!("`{attribute}` is no Rust attribute: {error}")))?;
+        let parsed = parsed.map_err(|error| {
+            Error::Setting(format!("`{attribute}` is no Rust attribute: {error}"))
+        })?;
         attributes.extend(parsed.into_iter().map(ToTokens::into_token_stream));
     }
     Ok(attributes)

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) build_server: bool,
     pub(crate) default_package_filename: String,
     pub(crate) include_file: Option<String>,
+    /// Whether the include file finds the others in `OUT_DIR` or beside itself.
+    pub(crate) include_from_out_dir: bool,
     pub(crate) layout: Layout,
 }
 
@@ -64,8 +66,22 @@ impl Default for Settings {
             build_server: true,
             default_package_filename: "_".to_owned(),
             include_file: None,
+            include_from_out_dir: false,
             layout: Layout::Flat,
         }
+    }
+}
+
+impl Settings {
+    /// Whether a type comes from elsewhere, by prost's rules: `extern_path` names it or a scope around it.
+    pub(crate) fn is_extern(&self, element: &str) -> bool {
+        let within = |path: &str| {
+            element
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.extern_path.iter().any(|(path, _)| within(path))
+            || (!self.compile_well_known_types && within(".google.protobuf"))
     }
 }
 
@@ -85,9 +101,13 @@ pub(crate) fn covers<'a>(paths: impl IntoIterator<Item = &'a String>, element: &
         let path = path.as_str();
         path == "." || path == element || {
             if path.starts_with('.') {
-                element.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+                element
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with('.'))
             } else {
-                element.strip_suffix(path).is_some_and(|rest| rest.ends_with('.'))
+                element
+                    .strip_suffix(path)
+                    .is_some_and(|rest| rest.ends_with('.'))
             }
         }
     })

@@ -1,1 +1,27 @@
-fn main() {}
+//! The tasks of this repository: `cargo xtask <task>`.
+
+mod r#gen;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask TASK
+
+Tasks:
+  gen    generate Rust from .proto files, or check what is checked in (gen --help)";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let task = args.next();
+    match task.as_ref().and_then(|task| task.to_str()) {
+        Some("gen") => r#gen::run(args),
+        Some("-h" | "--help") => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,8 +2,16 @@
 
 /// The lines of a doc comment for `comment`; empty if it says nothing.
 pub(crate) fn clean(comment: &str) -> Vec<String> {
-    let lines: Vec<String> = comment.lines().map(|line| line.trim_end().replace('\t', "    ")).collect();
-    let margin = lines.iter().filter(|line| !line.is_empty()).map(|line| indent(line)).min().unwrap_or(0);
+    let lines: Vec<String> = comment
+        .lines()
+        .map(|line| line.trim_end().replace('\t', "    "))
+        .collect();
+    let margin = lines
+        .iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| indent(line))
+        .min()
+        .unwrap_or(0);
     let mut out = Writer::default();
     for line in &lines {
         out.line(line.get(margin..).unwrap_or_default());
@@ -40,8 +48,13 @@ impl Writer {
         let text = &line[depth..];
         match &self.block {
             Block::Fence(fence) => {
-                let closes = text.starts_with(fence.as_str()) && text.chars().all(|c| fence.starts_with(c));
-                let line = if closes { fence.clone() } else { line.to_owned() };
+                let closes =
+                    text.starts_with(fence.as_str()) && text.chars().all(|c| fence.starts_with(c));
+                let line = if closes {
+                    fence.clone()
+                } else {
+                    line.to_owned()
+                };
                 self.lines.push(line);
                 if closes {
                     self.block = Block::Text;
@@ -49,7 +62,8 @@ impl Writer {
                 return;
             }
             Block::Indented if depth >= 4 || text.is_empty() => {
-                self.lines.push(line.get(4..).unwrap_or_default().to_owned());
+                self.lines
+                    .push(line.get(4..).unwrap_or_default().to_owned());
                 return;
             }
             Block::Indented => self.close_indented(),
@@ -68,8 +82,17 @@ impl Writer {
         let after_blank = self.lines.last().is_none_or(String::is_empty);
         if let Some(marker) = marker(text) {
             // Sublists keep their place below the item; a list never begins as deep as a code block would.
-            let depth = if matches!(self.block, Block::Item(_)) { depth } else { depth.min(3) };
-            self.lines.push(format!("{}{}{}", " ".repeat(depth), &text[..marker], inline(&text[marker..])));
+            let depth = if matches!(self.block, Block::Item(_)) {
+                depth
+            } else {
+                depth.min(3)
+            };
+            self.lines.push(format!(
+                "{}{}{}",
+                " ".repeat(depth),
+                &text[..marker],
+                inline(&text[marker..])
+            ));
             self.block = Block::Item(depth + marker);
             return;
         }
@@ -77,7 +100,8 @@ impl Writer {
             Block::Item(_) if after_blank && depth == 0 => self.block = Block::Text,
             // Text that goes on below an item is set to the item's column: not lazy, not deeper, and so never code.
             Block::Item(column) => {
-                self.lines.push(format!("{}{}", " ".repeat(column), inline(text)));
+                self.lines
+                    .push(format!("{}{}", " ".repeat(column), inline(text)));
                 return;
             }
             _ => {}
@@ -232,7 +256,9 @@ fn link(text: &str) -> Option<usize> {
 }
 
 fn is_url(text: &str) -> bool {
-    ["https://", "http://", "mailto:"].iter().any(|scheme| text.starts_with(scheme))
+    ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
         && !text.contains(|c: char| c.is_whitespace() || c == '<' || c == '`')
 }
 
@@ -242,7 +268,9 @@ fn url(text: &str) -> Option<usize> {
         return None;
     }
     let end = text
-        .find(|c: char| c.is_whitespace() || matches!(c, ')' | ']' | '>' | '<' | '"' | '`' | '\'' | '|' | '\\'))
+        .find(|c: char| {
+            c.is_whitespace() || matches!(c, ')' | ']' | '>' | '<' | '"' | '`' | '\'' | '|' | '\\')
+        })
         .unwrap_or(text.len());
     let address = text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?']);
     // "http://" alone is no address.

@@ -7,10 +7,19 @@ use super::{allow_deprecated, deprecated};
 use crate::model::{MethodModel, ServiceModel, Shape};
 
 pub(super) fn emit(service: &ServiceModel) -> TokenStream {
-    let ServiceModel { server, servicer, full_name, server_attributes, .. } = service;
+    let ServiceModel {
+        server,
+        servicer,
+        full_name,
+        server_attributes,
+        ..
+    } = service;
     let deprecated = deprecated(service.deprecated);
     let allow = allow_deprecated(service);
-    let methods = service.methods.iter().map(|method| register(service, method));
+    let methods = service
+        .methods
+        .iter()
+        .map(|method| register(service, method));
     let summary = format!(" Serves a [`{servicer}`] as `{full_name}`.");
     quote! {
         #[doc = #summary]
@@ -52,10 +61,19 @@ pub(super) fn emit(service: &ServiceModel) -> TokenStream {
 
 fn register(service: &ServiceModel, method: &MethodModel) -> TokenStream {
     let servicer = &service.servicer;
-    let MethodModel { name, path, request, response, .. } = method;
+    let MethodModel {
+        name,
+        path,
+        request,
+        response,
+        ..
+    } = method;
     let (kind, arguments) = match method.shape {
         Shape::Unary => (quote!(unary), quote!(request, context)),
-        Shape::ServerStreaming => (quote!(server_streaming), quote!(request, responses, context)),
+        Shape::ServerStreaming => (
+            quote!(server_streaming),
+            quote!(request, responses, context),
+        ),
         Shape::ClientStreaming => (quote!(client_streaming), quote!(requests, context)),
         Shape::Bidi => (quote!(bidi), quote!(requests, responses, context)),
     };

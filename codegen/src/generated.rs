@@ -1,0 +1,115 @@
+//! The result: text in memory, until somebody writes it or compares it with what is there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::generate::MARK;
+use crate::write;
+
+/// Generated files, not written yet.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    files: BTreeMap<String, String>,
+    file_descriptor_set: Vec<u8>,
+    read: Vec<PathBuf>,
+}
+
+/// How a folder differs from what was generated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Difference {
+    /// The file is not there.
+    Missing,
+    /// The file holds something else.
+    Changed {
+        /// What it holds.
+        held: String,
+    },
+    /// The file was generated once and is not any more.
+    Stale,
+}
+
+impl Generated {
+    pub(crate) fn new(
+        files: BTreeMap<String, String>,
+        file_descriptor_set: Vec<u8>,
+        read: Vec<PathBuf>,
+    ) -> Self {
+        Self {
+            files,
+            file_descriptor_set,
+            read,
+        }
+    }
+
+    /// The text of each file, by its path below the output folder.
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+
+    /// The serialized descriptors of all files, with custom options and source info.
+    pub fn file_descriptor_set(&self) -> &[u8] {
+        &self.file_descriptor_set
+    }
+
+    /// The files on disk from which this was made.
+    pub fn read(&self) -> &[PathBuf] {
+        &self.read
+    }
+
+    /// Writes all files below `folder`, those that changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]. No file is replaced before all are written beside their places.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        write::all(folder, &self.files)
+    }
+
+    /// What [`write`](Self::write) would change, by file. Files that this generator wrote earlier and would not write any
+    /// more count too; others in the folder do not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if something there cannot be read.
+    pub fn differences(&self, folder: &Path) -> Result<BTreeMap<String, Difference>, Error> {
+        let mut differences = BTreeMap::new();
+        for (name, text) in &self.files {
+            let path = folder.join(name);
+            match fs::read(&path) {
+                Ok(held) if held == text.as_bytes() => {}
+                Ok(held) => {
+                    let held = String::from_utf8_lossy(&held).into_owned();
+                    differences.insert(name.clone(), Difference::Changed { held });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    differences.insert(name.clone(), Difference::Missing);
+                }
+                Err(error) => return Err(Error::io("read", path, error)),
+            }
+        }
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(differences),
+            Err(error) => return Err(Error::io("read", folder, error)),
+        };
+        for entry in entries {
+            let path = entry
+                .map_err(|error| Error::io("read", folder, error))?
+                .path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let ours = path.extension().is_some_and(|extension| extension == "rs")
+                && !self.files.contains_key(name)
+                && fs::read(&path).is_ok_and(|held| held.starts_with(MARK.as_bytes()));
+            if ours {
+                differences.insert(name.to_owned(), Difference::Stale);
+            }
+        }
+        Ok(differences)
+    }
+}
