@@ -1,0 +1,309 @@
+//! A call before it is made: one builder for the options of all four kinds.
+
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::future::{Either, select};
+use http::uri::PathAndQuery;
+use tokio::time::Instant;
+
+use super::Channel;
+use super::exchange::{Exchange, Request};
+use super::options::CallOptions;
+use super::reader::Reader;
+use super::reply::Reply;
+use super::sender::RequestSender;
+use super::streaming::Streaming;
+use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
+use crate::codec::SharedCodec;
+use crate::codec::frame::{self, Encoding};
+use crate::compression::Compression;
+use crate::metadata::{IntoMetadataValue, Metadata};
+use crate::status::Status;
+
+/// A call that is not made yet; a stub's methods return it.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use callwright::{Call, Compression, Status, Unary};
+/// # async fn example(call: Call<Unary, String, String>) -> Result<(), Status> {
+/// let reply = call
+///     .wait_for_ready(true)
+///     .timeout(Duration::from_secs(5))
+///     .compression(Compression::Deflate)
+///     .metadata("x-request-id", "42")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | kind | to make the call |
+/// |---|---|
+/// | [`Unary`] | `.await` for the message, [`send`](Call::send) for the message with its metadata |
+/// | [`ServerStreaming`] | `.await` for a [`Streaming`], `send` for it with the initial metadata |
+/// | [`ClientStreaming`] | `send_all` for a whole stream of requests, `start` for both halves |
+/// | [`Bidi`] | `send_all` for a whole stream of requests, `start` for both halves |
+///
+/// Dropping the future or the stream that a call became cancels it at the server.
+#[must_use = "a call is made when it is awaited, sent or started"]
+pub struct Call<K, Req: 'static, Res: 'static> {
+    channel: Channel,
+    method: Method<Req, Res>,
+    request: Option<Req>,
+    options: CallOptions,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// The options, the same for every kind of call.
+impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
+    fn new(channel: &Channel, method: Method<Req, Res>, request: Option<Req>) -> Self {
+        Call { channel: channel.clone(), method, request, options: CallOptions::default(), kind: PhantomData }
+    }
+
+    /// Whether the call waits for a server that cannot be reached (`true`), or ends in UNAVAILABLE as soon as that is
+    /// known (`false`). A call that does not say fails fast (gRFC L42).
+    pub fn wait_for_ready(mut self, wait_for_ready: bool) -> Self {
+        self.options.wait_for_ready = Some(wait_for_ready);
+        self
+    }
+
+    /// How long the whole call may take, from now on: queue, connection, messages, trailers. It ends in
+    /// DEADLINE_EXCEEDED after that, here and at the server.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// When the whole call must be over; the earlier of this and [`timeout`](Self::timeout) counts. Takes a
+    /// `tokio::time::Instant` or a `std::time::Instant`.
+    pub fn deadline(mut self, deadline: impl Into<Instant>) -> Self {
+        self.options.deadline = Some(deadline.into());
+        self
+    }
+
+    /// How the requests are compressed, whatever the channel is set to (gRFC L46).
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.options.compression = Some(compression);
+        self
+    }
+
+    /// Adds an entry to the metadata: text, or bytes for a key that ends in `-bin`. A key or value that cannot be
+    /// metadata ends the call in INTERNAL.
+    pub fn metadata(mut self, key: &str, value: impl IntoMetadataValue) -> Self {
+        self.options.append(key, value);
+        self
+    }
+
+    /// Adds all entries of `metadata`.
+    pub fn extend_metadata(mut self, metadata: Metadata) -> Self {
+        self.options.metadata.extend(metadata);
+        self
+    }
+
+    /// The largest response message, in bytes, decompressed; the channel's limit unless set.
+    pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
+        self.options.max_receive_message_size = Some(bytes);
+        self
+    }
+
+    fn begin(self) -> Result<Begun<Req, Res>, Status> {
+        let core = self.channel.lease().core();
+        let settings = core.settings();
+        let (path, request_codec, response_codec) = self.method.into_parts();
+        if let Some(error) = self.options.metadata_error {
+            return Err(Status::from(error));
+        }
+        let deadline = self.options.deadline();
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(Status::deadline_exceeded("the deadline had passed before the call was made"));
+        }
+        let compressor = settings
+            .compressors
+            .find(self.options.compression.unwrap_or(settings.compression))
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let path = PathAndQuery::from_maybe_shared(Bytes::from(path.into_owned()))
+            .map_err(|error| Status::internal(format!("the method's path is not valid: {error}")))?;
+        let first = match &self.request {
+            None => None,
+            Some(message) => Some(frame::encode(
+                request_codec.codec(),
+                message,
+                &Encoding {
+                    compressor: compressor.as_deref(),
+                    compressors: &settings.compressors,
+                    limit: settings.max_send_message_size,
+                },
+            )?),
+        };
+        let request = Request {
+            path,
+            metadata: self.options.metadata,
+            wait_for_ready: self.options.wait_for_ready.unwrap_or(false),
+            deadline,
+            compressor,
+        };
+        let limit = self.options.max_receive_message_size.unwrap_or(settings.max_receive_message_size);
+        let finished = first.is_some();
+        let exchange = Exchange::start(self.channel.lease().clone(), request, first, finished);
+        let reader = Reader::new(exchange.clone(), limit);
+        Ok(Begun { exchange, reader, request_codec, response_codec })
+    }
+}
+
+/// A call under way, before it is dressed for its kind.
+struct Begun<Req: 'static, Res: 'static> {
+    exchange: Arc<Exchange>,
+    reader: Reader,
+    request_codec: SharedCodec<Req>,
+    response_codec: SharedCodec<Res>,
+}
+
+impl<Req: 'static, Res: 'static> Call<Unary, Req, Res> {
+    /// A call of one request and one response.
+    pub fn unary(channel: &Channel, method: Method<Req, Res>, request: Req) -> Self {
+        Call::new(channel, method, Some(request))
+    }
+
+    /// Makes the call, and gives the response with the metadata around it.
+    ///
+    /// # Errors
+    /// The status that the call ended with.
+    pub async fn send(self) -> Result<Response<Res>, Status> {
+        let begun = self.begin()?;
+        Reply::new(begun.reader, begun.response_codec).response().await
+    }
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> IntoFuture for Call<Unary, Req, Res> {
+    type Output = Result<Res, Status>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Res, Status>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut begun = self.begin()?;
+            begun.reader.single(&begun.response_codec).await
+        })
+    }
+}
+
+impl<Req: 'static, Res: 'static> Call<ServerStreaming, Req, Res> {
+    /// A call of one request and a stream of responses.
+    pub fn server_streaming(channel: &Channel, method: Method<Req, Res>, request: Req) -> Self {
+        Call::new(channel, method, Some(request))
+    }
+
+    /// Makes the call, waits for the server's headers, and gives the stream with the initial metadata.
+    ///
+    /// # Errors
+    /// The status that the call ended with, when it ended without headers.
+    pub async fn send(self) -> Result<Response<Streaming<Res>>, Status> {
+        let begun = self.begin()?;
+        let mut stream = Streaming::new(begun.reader, begun.response_codec);
+        let initial = stream.initial_metadata().await?.clone();
+        Ok(Response::new(stream, initial, Metadata::new()))
+    }
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> IntoFuture for Call<ServerStreaming, Req, Res> {
+    type Output = Result<Streaming<Res>, Status>;
+    type IntoFuture = std::future::Ready<Result<Streaming<Res>, Status>>;
+
+    /// The call is made at once; what keeps it from the server shows in the stream's first item.
+    fn into_future(self) -> Self::IntoFuture {
+        std::future::ready(self.begin().map(|begun| Streaming::new(begun.reader, begun.response_codec)))
+    }
+}
+
+impl<Req: 'static, Res: 'static> Call<ClientStreaming, Req, Res> {
+    /// A call of a stream of requests and one response.
+    pub fn client_streaming(channel: &Channel, method: Method<Req, Res>) -> Self {
+        Call::new(channel, method, None)
+    }
+
+    /// Makes the call, and gives both its halves at once.
+    pub fn start(self) -> (RequestSender<Req>, Reply<Res>) {
+        let begun = self.begin_or_fail();
+        (RequestSender::new(begun.exchange, begun.request_codec), Reply::new(begun.reader, begun.response_codec))
+    }
+
+    /// Makes the call, sends all of `requests`, and gives the response. A server that answers before it has all of
+    /// them ends the sending.
+    ///
+    /// # Errors
+    /// The status that the call ended with.
+    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send) -> Result<Res, Status>
+    where
+        Req: Send,
+    {
+        let begun = self.begin()?;
+        let pump = std::pin::pin!(pump(RequestSender::new(begun.exchange, begun.request_codec), requests));
+        let mut reader = begun.reader;
+        let response = std::pin::pin!(reader.single(&begun.response_codec));
+        match select(response, pump).await {
+            Either::Left((response, _)) => response,
+            Either::Right(((), response)) => response.await,
+        }
+    }
+}
+
+impl<Req: 'static, Res: 'static> Call<Bidi, Req, Res> {
+    /// A call with a stream both ways.
+    pub fn bidi(channel: &Channel, method: Method<Req, Res>) -> Self {
+        Call::new(channel, method, None)
+    }
+
+    /// Makes the call, and gives both its halves at once, without waiting for the server.
+    pub fn start(self) -> (RequestSender<Req>, Streaming<Res>) {
+        let begun = self.begin_or_fail();
+        (RequestSender::new(begun.exchange, begun.request_codec), Streaming::new(begun.reader, begun.response_codec))
+    }
+
+    /// Makes the call and gives the responses; `requests` are sent while these are read.
+    ///
+    /// # Errors
+    /// What keeps the call from being made; what ends it later shows in the stream.
+    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send + 'static) -> Result<Streaming<Res>, Status>
+    where
+        Req: Send + 'static,
+    {
+        let begun = self.begin()?;
+        let pump = pump(RequestSender::new(begun.exchange, begun.request_codec), requests);
+        Ok(Streaming::new(begun.reader, begun.response_codec).with_pump(Box::pin(pump)))
+    }
+}
+
+impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
+    /// As [`begin`](Self::begin), where there is no place for an error yet: it shows in both halves.
+    fn begin_or_fail(self) -> Begun<Req, Res> {
+        let (lease, method) = (self.channel.lease().clone(), self.method.clone());
+        self.begin().unwrap_or_else(|status| {
+            let (_, request_codec, response_codec) = method.into_parts();
+            let exchange = Exchange::failed(lease, status);
+            let reader = Reader::new(exchange.clone(), 0);
+            Begun { exchange, reader, request_codec, response_codec }
+        })
+    }
+}
+
+/// Sends all of a stream; what ends it early shows in the response.
+async fn pump<T: 'static>(mut sender: RequestSender<T>, requests: impl Stream<Item = T> + Send) {
+    let mut requests = std::pin::pin!(requests);
+    while let Some(request) = poll_fn(|cx| requests.as_mut().poll_next(cx)).await {
+        if sender.send(request).await.is_err() {
+            break;
+        }
+    }
+    sender.finish();
+}
+
+impl<K, Req: 'static, Res: 'static> fmt::Debug for Call<K, Req, Res> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &self.method).field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,381 @@
+//! One call on the wire: waiting for a connection, open, or over; and sent again when the server never saw it.
+//!
+//! Both halves of a call, the one that sends and the one that receives, share the exchange. Its lock is never held
+//! while the channel is called.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, header};
+use tokio::time::Instant;
+
+use super::connectivity::{Core, Lease, Started, closed};
+use super::queue::{QueuedCall, Ticket};
+use super::state::ConnectivityState;
+use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use crate::compression::Compressor;
+use crate::metadata::Metadata;
+use crate::status::Status;
+use crate::transport::client::{Opened, RequestHead};
+use crate::transport::{Event, StreamError};
+
+/// How much of what was sent is kept to be sent again, in bytes; a call that has sent more is not sent again.
+const REPLAY_LIMIT: usize = 256 * 1024;
+
+/// What a call is before it has a stream.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) path: PathAndQuery,
+    pub(super) metadata: Metadata,
+    pub(super) wait_for_ready: bool,
+    pub(super) deadline: Option<Instant>,
+    pub(super) compressor: Option<Arc<dyn Compressor>>,
+}
+
+/// A message on its way out.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// What is left to send.
+    frame: Bytes,
+    /// The stream on which it started.
+    attempt: Option<u32>,
+}
+
+impl Outgoing {
+    pub(super) fn new(frame: Bytes) -> Self {
+        Outgoing { frame, attempt: None }
+    }
+}
+
+/// One call on the wire.
+pub(super) struct Exchange {
+    lease: Arc<Lease>,
+    ticket: Ticket,
+    request: Request,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    /// What was sent so far, for as long as it may have to be sent again; `None` once that is no longer possible.
+    replay: Option<Replay>,
+    /// An event that the sending half came upon.
+    peeked: Option<Event>,
+    /// Counts the streams that the call has had.
+    attempt: u32,
+    /// Whether this stream's half-close is on its way.
+    end_sent: bool,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+}
+
+impl State {
+    fn new(phase: Phase, replay: Option<Replay>) -> State {
+        State { phase, replay, peeked: None, attempt: 0, end_sent: false, receiver: None, sender: None }
+    }
+}
+
+enum Phase {
+    Queued,
+    Open(Opened),
+    /// Over, for this reason; `None` when the server ended it.
+    Over(Option<Status>),
+}
+
+#[derive(Default)]
+struct Replay {
+    messages: Vec<Bytes>,
+    size: usize,
+    finished: bool,
+    used: bool,
+}
+
+impl Exchange {
+    /// Starts the call, which queues or goes out at once. `first` goes out with the head; `finished` says that it is all.
+    pub(super) fn start(lease: Arc<Lease>, request: Request, first: Option<Bytes>, finished: bool) -> Arc<Exchange> {
+        let ticket = lease.core().ticket();
+        let size = first.as_ref().map_or(0, Bytes::len);
+        let replay = Replay { messages: first.into_iter().collect(), size, finished, used: false };
+        let state = Mutex::new(State::new(Phase::Queued, Some(replay)));
+        let exchange = Arc::new(Exchange { lease, ticket, request, state });
+        exchange.clone().enqueue();
+        exchange
+    }
+
+    /// A call that could not be made: both halves find this status.
+    pub(super) fn failed(lease: Arc<Lease>, status: Status) -> Arc<Exchange> {
+        let ticket = lease.core().ticket();
+        let request = Request {
+            path: PathAndQuery::from_static("/"),
+            metadata: Metadata::new(),
+            wait_for_ready: false,
+            deadline: None,
+            compressor: None,
+        };
+        Arc::new(Exchange { lease, ticket, request, state: Mutex::new(State::new(Phase::Over(Some(status)), None)) })
+    }
+
+    /// Gives the call to the channel. Called without the lock.
+    fn enqueue(self: Arc<Self>) {
+        let call: Arc<dyn QueuedCall> = self.clone();
+        match self.core().start(self.ticket, &call) {
+            Started::Open(opened) => self.leave_queue(Ok(opened)),
+            Started::Failed(status) => self.leave_queue(Err(status)),
+            Started::Queued => {}
+        }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        self.lease.core()
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The next thing that the server sent, or why the call is over.
+    pub(super) fn poll_event(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
+        let mut state = self.lock();
+        loop {
+            keep(&mut state.receiver, cx);
+            if let Some(event) = state.peeked.take() {
+                return Poll::Ready(Ok(event));
+            }
+            let error = match &mut state.phase {
+                Phase::Queued => return Poll::Pending,
+                Phase::Over(status) => {
+                    let status = status.clone().unwrap_or_else(|| Status::internal("the call was read past its end"));
+                    return Poll::Ready(Err(status));
+                }
+                Phase::Open(opened) => match ready!(opened.recv.poll_event(cx)) {
+                    Ok(event) => {
+                        state.replay = None;
+                        return Poll::Ready(Ok(event));
+                    }
+                    Err(error) => error,
+                },
+            };
+            state = self.broken(state, &error);
+        }
+    }
+
+    /// Sends one message, waiting for a stream and for the windows.
+    pub(super) fn poll_send(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing,
+    ) -> Poll<Result<(), Status>> {
+        let mut state = self.lock();
+        loop {
+            keep(&mut state.sender, cx);
+            if outgoing.attempt.is_some_and(|attempt| attempt != state.attempt) {
+                // The call was sent again meanwhile, this message with it.
+                return Poll::Ready(Ok(()));
+            }
+            if state.peeked.is_some() {
+                return Poll::Ready(Err(ended_early()));
+            }
+            let state_mut = &mut *state;
+            let opened = match &mut state_mut.phase {
+                Phase::Queued => return Poll::Pending,
+                Phase::Over(status) => return Poll::Ready(Err(status.clone().unwrap_or_else(ended_early))),
+                Phase::Open(opened) => opened,
+            };
+            if outgoing.attempt.is_none() {
+                // Kept before its first byte leaves, so that an attempt that breaks half way is sent again whole.
+                remember(&mut state_mut.replay, &outgoing.frame);
+                outgoing.attempt = Some(state_mut.attempt);
+            }
+            let error = match ready!(opened.send.poll_send(cx, &mut outgoing.frame)) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(error) => error,
+            };
+            // The receiving half knows better why: the server may have answered already.
+            let cause = match opened.recv.poll_event(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(event)) => {
+                    state_mut.peeked = Some(event);
+                    state_mut.replay = None;
+                    wake(&mut state_mut.receiver);
+                    continue;
+                }
+                Poll::Ready(Err(cause)) => cause,
+                Poll::Pending => error,
+            };
+            wake(&mut state_mut.receiver);
+            state = self.broken(state, &cause);
+        }
+    }
+
+    /// Half-closes, now or as soon as the call has a stream.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        if let Some(replay) = &mut state.replay {
+            replay.finished = true;
+        }
+        let state = &mut *state;
+        if let Phase::Open(opened) = &mut state.phase
+            && !std::mem::replace(&mut state.end_sent, true)
+        {
+            // A stream that is over already says so to the receiving half.
+            let _ = opened.send.finish();
+        }
+    }
+
+    /// Ends the call with this status: the server sees a reset, the other half the status.
+    pub(super) fn terminate(&self, status: Option<Status>) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Over(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut state.phase, Phase::Over(status));
+        state.replay = None;
+        wake(&mut state.receiver);
+        wake(&mut state.sender);
+        drop(state);
+        if let Phase::Queued = before {
+            self.core().forget(self.ticket);
+        }
+    }
+
+    /// DEADLINE_EXCEEDED, saying what the call waited for.
+    pub(super) fn deadline_exceeded(&self) -> Status {
+        let peer = match &self.lock().phase {
+            Phase::Open(opened) => Some(opened.peer.clone()),
+            Phase::Queued | Phase::Over(_) => None,
+        };
+        let waited = match peer {
+            Some(peer) => format!("for {peer} to answer"),
+            None => self.core().describe_wait(),
+        };
+        Status::deadline_exceeded(format!("deadline exceeded while the call waited {waited}"))
+    }
+
+    /// The stream broke: the call waits for another one if the server never saw it, and is over otherwise.
+    fn broken<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, error: &StreamError) -> MutexGuard<'a, State> {
+        let Phase::Open(opened) = std::mem::replace(&mut state.phase, Phase::Queued) else {
+            return state;
+        };
+        let again = error.is_unprocessed() && state.replay.as_ref().is_some_and(|replay| !replay.used);
+        if again {
+            if let Some(replay) = &mut state.replay {
+                replay.used = true;
+            }
+            state.attempt += 1;
+            state.end_sent = false;
+            drop(state);
+            drop(opened);
+            self.clone().enqueue();
+            return self.lock();
+        }
+        let status = if self.core().state() == ConnectivityState::Shutdown {
+            closed()
+        } else if error.is_cancel() && self.request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            Status::deadline_exceeded(format!("{} gave the call up at its deadline", opened.peer))
+        } else {
+            error.to_status(&opened.peer)
+        };
+        state.phase = Phase::Over(Some(status));
+        wake(&mut state.sender);
+        wake(&mut state.receiver);
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueuedCall for Exchange {
+    fn waits_for_ready(&self) -> bool {
+        self.request.wait_for_ready
+    }
+
+    fn head(&self) -> RequestHead {
+        let settings = self.core().settings();
+        let mut headers = HeaderMap::with_capacity(8 + self.request.metadata.len());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::USER_AGENT, settings.user_agent.clone());
+        if let Some(compressor) = &self.request.compressor {
+            headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
+        }
+        headers.insert(GRPC_ACCEPT_ENCODING, settings.accept_header.clone());
+        if let Some(deadline) = self.request.deadline {
+            headers.insert(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
+        }
+        self.request.metadata.append_to(&mut headers);
+        let authority = settings.authority.as_ref().unwrap_or_else(|| self.core().target().authority());
+        RequestHead { authority: authority.clone(), path: self.request.path.clone(), headers }
+    }
+
+    fn first(&self) -> (Option<Bytes>, bool) {
+        let mut state = self.lock();
+        let (first, end) = match &state.replay {
+            Some(replay) if replay.messages.len() <= 1 => (replay.messages.first().cloned(), replay.finished),
+            _ => (None, false),
+        };
+        state.end_sent = end;
+        (first, end)
+    }
+
+    fn leave_queue(&self, outcome: Result<Opened, Status>) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Queued) {
+            return;
+        }
+        state.phase = match outcome {
+            Ok(mut opened) => {
+                if let Some(replay) = &state.replay
+                    && replay.messages.len() > 1
+                {
+                    // What breaks here shows itself on the receiving half.
+                    let _ = replay.messages.iter().try_for_each(|message| opened.send.send_now(message.clone(), false));
+                }
+                if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
+                    state.end_sent = true;
+                    let _ = opened.send.finish();
+                }
+                Phase::Open(opened)
+            }
+            Err(status) => Phase::Over(Some(status)),
+        };
+        wake(&mut state.receiver);
+        wake(&mut state.sender);
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("path", &self.request.path).finish_non_exhaustive()
+    }
+}
+
+fn ended_early() -> Status {
+    Status::cancelled("the server ended the call before it had all messages; the receiving half has its status")
+}
+
+fn remember(replay: &mut Option<Replay>, message: &Bytes) {
+    let Some(kept) = replay else { return };
+    kept.size += message.len();
+    if kept.size > REPLAY_LIMIT {
+        *replay = None;
+        return;
+    }
+    kept.messages.push(message.clone());
+}
+
+fn keep(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+fn wake(slot: &mut Option<Waker>) {
+    if let Some(waker) = slot.take() {
+        waker.wake();
+    }
+}

@@ -1,0 +1,135 @@
+//! The client's side: a [`Channel`], and the calls that go out on it.
+
+mod backoff;
+mod builder;
+mod call;
+mod connectivity;
+mod connector;
+mod exchange;
+mod options;
+mod queue;
+mod reader;
+mod reply;
+mod sender;
+mod state;
+mod streaming;
+mod target;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::status::Status;
+use connectivity::Lease;
+
+pub use backoff::Backoff;
+pub use builder::{ChannelBuilder, ChannelError};
+pub use call::Call;
+pub use reply::Reply;
+pub use sender::RequestSender;
+pub use state::{ConnectivityState, StateWatch};
+pub use streaming::Streaming;
+pub use target::TargetError;
+
+/// A connection to a service that outlives its servers: it connects when it is first used, queues calls while it
+/// does, and connects again when the connection is lost.
+///
+/// Cheap to clone; clones share the connection. When the last clone, stub and call are gone, it closes.
+///
+/// | state | fail-fast call (the default) | wait-for-ready call |
+/// |---|---|---|
+/// | IDLE | connects and queues | the same |
+/// | CONNECTING | queues | queues |
+/// | READY | goes out | goes out |
+/// | TRANSIENT_FAILURE | ends in UNAVAILABLE at once | stays queued, over any number of reconnects |
+/// | SHUTDOWN | ends in CANCELLED at once | the same |
+///
+/// (gRFC L42, `doc/wait-for-ready.md`.)
+#[derive(Clone)]
+pub struct Channel {
+    lease: Arc<Lease>,
+}
+
+impl Channel {
+    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `http://host:port`.
+    pub fn builder(target: impl Into<String>) -> ChannelBuilder {
+        ChannelBuilder::new(target.into())
+    }
+
+    /// A channel with every setting at its default.
+    ///
+    /// # Errors
+    /// [`ChannelError::Target`] for a target that cannot be used.
+    pub fn new(target: impl Into<String>) -> Result<Channel, ChannelError> {
+        Channel::builder(target).build()
+    }
+
+    /// The target, as it was given.
+    pub fn target(&self) -> String {
+        self.lease.core().target().to_string()
+    }
+
+    /// The state now.
+    pub fn state(&self) -> ConnectivityState {
+        self.lease.core().state()
+    }
+
+    /// Follows the state from now on.
+    pub fn watch_state(&self) -> StateWatch {
+        self.lease.core().watch()
+    }
+
+    /// Starts to connect if the channel is IDLE.
+    ///
+    /// # Errors
+    /// CANCELLED when the channel is closed, FAILED_PRECONDITION outside of a Tokio runtime.
+    pub fn connect(&self) -> Result<(), Status> {
+        self.lease.core().connect()
+    }
+
+    /// Connects, and waits until the channel is READY.
+    ///
+    /// # Errors
+    /// DEADLINE_EXCEEDED after `timeout`, with the last error; CANCELLED when the channel is closed.
+    pub async fn wait_until_ready(&self, timeout: Duration) -> Result<(), Status> {
+        self.connect()?;
+        let mut states = self.watch_state();
+        let ready = async {
+            loop {
+                match states.current() {
+                    ConnectivityState::Ready => return Ok(()),
+                    ConnectivityState::Shutdown => return Err(connectivity::closed()),
+                    ConnectivityState::Idle => self.connect()?,
+                    ConnectivityState::Connecting | ConnectivityState::TransientFailure => {}
+                }
+                if states.changed().await.is_none() {
+                    return Err(connectivity::closed());
+                }
+            }
+        };
+        tokio::time::timeout(timeout, ready).await.unwrap_or_else(|_| {
+            let wait = self.lease.core().describe_wait();
+            Err(Status::deadline_exceeded(format!("not ready after {timeout:?}: waited {wait}")))
+        })
+    }
+
+    /// Ends a backoff now: a channel in TRANSIENT_FAILURE tries again at once, and the sequence of waits starts anew.
+    pub fn reset_connect_backoff(&self) {
+        self.lease.core().reset_backoff();
+    }
+
+    /// Closes the channel for good, with all its clones: calls that wait and calls under way end in CANCELLED.
+    pub fn close(&self) {
+        self.lease.core().close();
+    }
+
+    fn lease(&self) -> &Arc<Lease> {
+        &self.lease
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("target", &self.target()).field("state", &self.state()).finish()
+    }
+}

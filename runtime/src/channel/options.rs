@@ -1,0 +1,40 @@
+//! What a call is set to.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::compression::Compression;
+use crate::metadata::{IntoMetadataValue, Metadata, MetadataError};
+
+/// The settings of one call, as its builder collects them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CallOptions {
+    /// `None` is "not said": it can still be filled from elsewhere, `Some(false)` cannot.
+    pub(super) wait_for_ready: Option<bool>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) compression: Option<Compression>,
+    pub(super) max_receive_message_size: Option<usize>,
+    pub(super) metadata: Metadata,
+    /// The first entry that could not be metadata: the call ends with it.
+    pub(super) metadata_error: Option<MetadataError>,
+}
+
+impl CallOptions {
+    pub(super) fn append(&mut self, key: &str, value: impl IntoMetadataValue) {
+        if let Err(error) = self.metadata.append(key, value) {
+            self.metadata_error.get_or_insert(error);
+        }
+    }
+
+    /// The earlier of deadline and timeout, the latter counted from now.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        // A timeout past what the clock can hold is no deadline.
+        let by_timeout = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match (by_timeout, self.deadline) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}

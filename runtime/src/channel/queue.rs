@@ -1,0 +1,69 @@
+//! The calls that wait for a connection, in the order they came.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::status::Status;
+use crate::transport::client::{Opened, RequestHead};
+
+/// A call's place in the queue: smaller came earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// A call that can wait for a connection.
+pub(super) trait QueuedCall: Send + Sync {
+    /// Whether it stays queued while the channel cannot connect.
+    fn waits_for_ready(&self) -> bool;
+
+    /// The request's head, as it is when the call leaves the queue: the timeout is what is left of it.
+    fn head(&self) -> RequestHead;
+
+    /// What goes out together with the head, and whether that is all.
+    fn first(&self) -> (Option<Bytes>, bool);
+
+    /// The call's stream, or why there will be none. Called without any lock of the channel held.
+    fn leave_queue(&self, outcome: Result<Opened, Status>);
+}
+
+/// The waiting calls of one channel.
+#[derive(Default)]
+pub(super) struct Queue {
+    calls: BTreeMap<Ticket, Arc<dyn QueuedCall>>,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, ticket: Ticket, call: Arc<dyn QueuedCall>) {
+        self.calls.insert(ticket, call);
+    }
+
+    pub(super) fn remove(&mut self, ticket: Ticket) {
+        self.calls.remove(&ticket);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Ticket, Arc<dyn QueuedCall>)> {
+        self.calls.pop_first()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Takes out the calls that do not wait for a channel that cannot connect.
+    pub(super) fn take_fail_fast(&mut self) -> Vec<Arc<dyn QueuedCall>> {
+        let calls = std::mem::take(&mut self.calls);
+        let (waiting, failing): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            calls.into_iter().partition(|(_, call)| call.waits_for_ready());
+        self.calls = waiting;
+        failing.into_values().collect()
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Arc<dyn QueuedCall>> {
+        std::mem::take(&mut self.calls).into_values().collect()
+    }
+}

@@ -1,0 +1,232 @@
+//! The receiving half of a call: checks what the server sends, and turns it into messages and a status.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::time::Sleep;
+
+use super::exchange::Exchange;
+use crate::call::{ContentType, GRPC_ENCODING, content_type};
+use crate::codec::SharedCodec;
+use crate::codec::frame::Decoder;
+use crate::metadata::Metadata;
+use crate::status::{Code, Status, wire};
+use crate::transport::Event;
+
+/// Reads one call's response. Dropping it cancels the call.
+pub(super) struct Reader {
+    exchange: Arc<Exchange>,
+    state: State,
+    limit: usize,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum State {
+    Head,
+    Body {
+        decoder: Decoder,
+        initial: Metadata,
+        /// A status that stood in the headers although the stream went on.
+        early: Option<Result<Metadata, Status>>,
+    },
+    Over {
+        initial: Metadata,
+        outcome: Result<Metadata, Status>,
+    },
+}
+
+impl Reader {
+    pub(super) fn new(exchange: Arc<Exchange>, limit: usize) -> Self {
+        let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        Reader { exchange, state: State::Head, limit, timer }
+    }
+
+    /// The initial metadata, once the headers are here; empty where the server sent none.
+    pub(super) fn initial_metadata(&self) -> Option<&Metadata> {
+        match &self.state {
+            State::Head => None,
+            State::Body { initial, .. } | State::Over { initial, .. } => Some(initial),
+        }
+    }
+
+    /// How the call ended, once it has: its trailing metadata, or its status.
+    pub(super) fn outcome(&self) -> Option<&Result<Metadata, Status>> {
+        match &self.state {
+            State::Over { outcome, .. } => Some(outcome),
+            State::Head | State::Body { .. } => None,
+        }
+    }
+
+    /// Ready when the headers are here, or the call is over.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while matches!(self.state, State::Head) {
+            let event = ready!(self.poll_event(cx));
+            self.take(event);
+        }
+        Poll::Ready(())
+    }
+
+    /// The next message; `None` at the end of a call that succeeded.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        loop {
+            match &mut self.state {
+                State::Head => {}
+                State::Over { outcome: Ok(_), .. } => return Poll::Ready(None),
+                State::Over { outcome: Err(status), .. } => return Poll::Ready(Some(Err(status.clone()))),
+                State::Body { decoder, .. } => match decoder.next() {
+                    Ok(Some(message)) => return Poll::Ready(Some(Ok(message.bytes))),
+                    Ok(None) => {}
+                    Err(status) => {
+                        self.end(Err(status));
+                        continue;
+                    }
+                },
+            }
+            let event = ready!(self.poll_event(cx));
+            self.take(event);
+        }
+    }
+
+    /// The one message of a unary response.
+    pub(super) async fn single<T: 'static>(&mut self, codec: &SharedCodec<T>) -> Result<T, Status> {
+        let Some(bytes) = poll_fn(|cx| self.poll_message(cx)).await.transpose()? else {
+            return Err(self.fail(Status::unimplemented("the server ended the call with OK but without a message")));
+        };
+        match poll_fn(|cx| self.poll_message(cx)).await {
+            None => self.decode(codec, bytes),
+            Some(Err(status)) => Err(status),
+            Some(Ok(_)) => {
+                Err(self.fail(Status::unimplemented("the server sent more than the one message that the method has")))
+            }
+        }
+    }
+
+    pub(super) fn decode<T: 'static>(&mut self, codec: &SharedCodec<T>, bytes: Bytes) -> Result<T, Status> {
+        codec.codec().decode(bytes).map_err(|error| {
+            let path = &self.exchange.request().path;
+            let status = Status::internal(format!("cannot decode the response of {path}: {error}"));
+            self.fail(status.with_source(Arc::new(error) as Arc<_>))
+        })
+    }
+
+    /// Ends the call from this side with `status`, keeping what came around it.
+    fn fail(&mut self, status: Status) -> Status {
+        let initial = self.initial_metadata().cloned().unwrap_or_default();
+        let status = status.with_initial_metadata(initial);
+        self.end(Err(status.clone()));
+        status
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
+        if let Poll::Ready(event) = self.exchange.poll_event(cx) {
+            return Poll::Ready(event);
+        }
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(cx));
+            return Poll::Ready(Err(self.exchange.deadline_exceeded()));
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, event: Result<Event, Status>) {
+        match event {
+            Err(status) => self.end(Err(status)),
+            Ok(Event::Headers { status, headers, end }) => self.take_headers(status, &headers, end),
+            Ok(Event::Data(data)) => match &mut self.state {
+                State::Body { early: Some(_), .. } => {
+                    self.end(Err(Status::internal(
+                        "the server sent messages after headers that already had the status",
+                    )));
+                }
+                State::Body { decoder, .. } => decoder.push(data),
+                State::Head | State::Over { .. } => {}
+            },
+            Ok(Event::Trailers(trailers)) => self.take_end(wire::decode(&trailers)),
+            Ok(Event::End) => self.take_end(None),
+        }
+    }
+
+    fn take_headers(&mut self, http: u16, headers: &HeaderMap, end: bool) {
+        let status = wire::decode(headers);
+        if end && let Some(status) = status {
+            // A response of trailers alone: its metadata is trailing metadata.
+            return self.end(status);
+        }
+        let initial = match Metadata::from_headers(headers) {
+            Ok(initial) => initial,
+            Err(error) => return self.end(Err(Status::from(error))),
+        };
+        let encoding = headers.get(GRPC_ENCODING).map_or("identity", |encoding| encoding.to_str().unwrap_or("?"));
+        let compressors = &self.exchange.core().settings().compressors;
+        let problem = match (http, content_type(headers.get(http::header::CONTENT_TYPE))) {
+            (200, ContentType::Grpc) if end => Some(Status::unknown("the server ended the call without grpc-status")),
+            (200, ContentType::Grpc) => None,
+            (200, ContentType::OtherCodec) => Some(Status::internal(self.foreign(http, headers))),
+            (_, _) => Some(Status::new(Code::from_http(http), self.foreign(http, headers))),
+        };
+        let decoder = match (problem, compressors.accepted(encoding)) {
+            (Some(problem), _) => Err(problem),
+            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit)),
+            (None, Err(_)) => Err(Status::internal(format!(
+                "the server compresses with {encoding:?}; this channel accepts {:?}",
+                compressors.accept_header()
+            ))),
+        };
+        match decoder {
+            Ok(decoder) => self.state = State::Body { decoder, initial, early: status },
+            Err(status) => {
+                self.state = State::Over { initial, outcome: Err(status.clone()) };
+                self.exchange.terminate(Some(status));
+            }
+        }
+    }
+
+    fn foreign(&self, http: u16, headers: &HeaderMap) -> String {
+        let content_type = headers.get(http::header::CONTENT_TYPE);
+        let target = self.exchange.core().target();
+        format!("{target} did not answer in gRPC: HTTP status {http}, content-type {content_type:?}")
+    }
+
+    fn take_end(&mut self, status: Option<Result<Metadata, Status>>) {
+        let State::Body { decoder, early, .. } = &mut self.state else {
+            return self.end(Err(Status::internal("the server's trailers came before its headers")));
+        };
+        let cut = !decoder.is_at_boundary();
+        let status = status.or_else(|| early.take());
+        self.end(match status {
+            Some(Ok(_)) if cut => Err(Status::internal("the server ended the call with OK in the middle of a message")),
+            Some(outcome) => outcome,
+            None => Err(Status::unknown("the server ended the call without grpc-status")),
+        });
+    }
+
+    fn end(&mut self, outcome: Result<Metadata, Status>) {
+        let initial = match std::mem::replace(&mut self.state, State::Head) {
+            State::Head => Metadata::new(),
+            State::Body { initial, .. } | State::Over { initial, .. } => initial,
+        };
+        let outcome = outcome.map_err(|status| status.with_initial_metadata(initial.clone()));
+        self.exchange.terminate(outcome.as_ref().err().cloned());
+        self.state = State::Over { initial, outcome };
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.exchange.terminate(Some(Status::cancelled("the call was dropped")));
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("exchange", &self.exchange)
+            .field("outcome", &self.outcome())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! The sending half of a call that streams its requests.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use tokio::time::Sleep;
+
+use super::exchange::{Exchange, Outgoing};
+use crate::codec::SharedCodec;
+use crate::codec::frame::{self, Encoding};
+use crate::status::Status;
+
+/// Sends the requests of a call, one by one.
+///
+/// [`finish`](Self::finish) tells the server that there are no more. Dropping it without that cancels the call, so
+/// that an upload which broke half way never looks complete.
+#[must_use = "dropping a sender before finish() cancels its call"]
+pub struct RequestSender<T: 'static> {
+    exchange: Arc<Exchange>,
+    codec: SharedCodec<T>,
+    timer: Option<Pin<Box<Sleep>>>,
+    next_plain: bool,
+    finished: bool,
+}
+
+impl<T: 'static> RequestSender<T> {
+    pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
+        let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        RequestSender { exchange, codec, timer, next_plain: false, finished: false }
+    }
+
+    /// Sends one message; waits while the call is queued, and while the server's flow control allows no more.
+    ///
+    /// # Errors
+    /// The status that the call ended with. CANCELLED when the server has ended the call without waiting for all
+    /// messages: the receiving half has its status then. INTERNAL or RESOURCE_EXHAUSTED for a message that cannot be
+    /// encoded or is too large.
+    pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        let core = self.exchange.core().clone();
+        let settings = core.settings();
+        let plain = std::mem::take(&mut self.next_plain);
+        let encoding = Encoding {
+            compressor: self.exchange.request().compressor.as_deref().filter(|_| !plain),
+            compressors: &settings.compressors,
+            limit: settings.max_send_message_size,
+        };
+        let frame = frame::encode(self.codec.codec(), &message, &encoding).inspect_err(|status| {
+            self.exchange.terminate(Some(status.clone()));
+        })?;
+        let mut outgoing = Outgoing::new(frame);
+        poll_fn(|cx| {
+            if let Poll::Ready(sent) = self.exchange.poll_send(cx, &mut outgoing) {
+                return Poll::Ready(sent);
+            }
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(cx));
+                let status = self.exchange.deadline_exceeded();
+                self.exchange.terminate(Some(status.clone()));
+                return Poll::Ready(Err(status));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sends the next message uncompressed, whatever the call is set to.
+    pub fn disable_next_message_compression(&mut self) {
+        self.next_plain = true;
+    }
+
+    /// Tells the server that there are no more messages. The response is still to come.
+    pub fn finish(mut self) {
+        self.finished = true;
+        self.exchange.finish();
+    }
+}
+
+impl<T: 'static> Drop for RequestSender<T> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.exchange.terminate(Some(Status::cancelled("the request sender was dropped before finish()")));
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for RequestSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSender").field("exchange", &self.exchange).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+use super::{Endpoint, Target};
+use crate::transport::Address;
+
+fn target(text: &str) -> Target {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn addresses(text: &str) -> Vec<String> {
+    match target(text).endpoint {
+        Endpoint::Addresses(addresses) => addresses.iter().map(Address::to_string).collect(),
+        name => panic!("{text} gave {name:?}"),
+    }
+}
+
+#[test]
+fn names_are_resolved_later() {
+    for text in [
+        "dns:///localhost:50051",
+        "dns:localhost:50051",
+        "localhost:50051",
+        "http://localhost:50051",
+        "http://localhost:50051/",
+    ] {
+        let target = target(text);
+        assert_eq!(target.endpoint, Endpoint::Name { host: "localhost".into(), port: 50051 }, "{text}");
+        assert_eq!(target.authority(), "localhost:50051", "{text}");
+    }
+    assert_eq!(target("example.com").authority(), "example.com:443");
+    assert_eq!(target("http://example.com").authority(), "example.com:80");
+}
+
+#[test]
+fn addresses_are_taken_as_they_stand() {
+    assert_eq!(addresses("127.0.0.1:80"), ["ipv4:127.0.0.1:80"]);
+    assert_eq!(addresses("dns:///[::1]:80"), ["ipv6:[::1]:80"]);
+    assert_eq!(addresses("http://[::1]:80"), ["ipv6:[::1]:80"]);
+    assert_eq!(addresses("ipv4:1.2.3.4:5,6.7.8.9"), ["ipv4:1.2.3.4:5", "ipv4:6.7.8.9:443"]);
+    assert_eq!(addresses("ipv6:[::1]:5,[::2]"), ["ipv6:[::1]:5", "ipv6:[::2]:443"]);
+    assert_eq!(addresses("unix:///run/a.sock"), ["unix:/run/a.sock"]);
+    assert_eq!(addresses("unix:a.sock"), ["unix:a.sock"]);
+    assert_eq!(target("unix:a.sock").authority(), "localhost");
+    assert_eq!(target("ipv6:[::1]:5").authority(), "[::1]:5");
+}
+
+#[test]
+fn what_cannot_be_used_says_why() {
+    for (text, why) in [
+        ("", "empty"),
+        (":50051", "empty"),
+        ("host:port", "\"port\" is no port"),
+        ("host:70000", "\"70000\" is no port"),
+        ("https://host:1", "TLS"),
+        ("xds:///a", "scheme \"xds\" is not known"),
+        ("dns://8.8.8.8/host:1", "not supported yet"),
+        ("dns://host:1", "dns:///host:1"),
+        ("ipv4:[::1]:1", "no IPv4 address"),
+        ("ipv6:127.0.0.1:1", "no IPv6 address"),
+        ("ipv4:", "no IPv4 address"),
+        ("unix:", "empty"),
+        ("unix://relative", "absolute"),
+        ("ho st:1", "no host name"),
+        ("h\u{f6}st:1", "no host name"),
+    ] {
+        let error = text.parse::<Target>().expect_err(text).to_string();
+        assert!(error.contains(why), "{text:?} said {error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! Length-prefixed messages (`doc/PROTOCOL-HTTP2.md`): one flag byte, four bytes of length, the message.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+use super::Codec;
+use crate::compression::{Compressor, Compressors, DecompressError};
+use crate::status::Status;
+
+/// What is before each message.
+pub(crate) const PREFIX: usize = 5;
+
+const COMPRESSED: u8 = 1;
+
+/// How one message is to be written.
+pub(crate) struct Encoding<'a> {
+    /// The algorithm of the stream; `None` writes plain messages.
+    pub(crate) compressor: Option<&'a dyn Compressor>,
+    pub(crate) compressors: &'a Compressors,
+    /// The largest message that may go out, in bytes before compression.
+    pub(crate) limit: usize,
+}
+
+/// Writes one message with its prefix.
+///
+/// A message that compression would not make smaller, or that is below the minimum size, goes out plain.
+///
+/// # Errors
+/// INTERNAL when the codec refuses the message, RESOURCE_EXHAUSTED when it is larger than the limit.
+pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
+    let mut buffer = BytesMut::with_capacity(128);
+    buffer.put_bytes(0, PREFIX);
+    codec.encode(message, &mut buffer).map_err(|error| {
+        Status::internal(format!("cannot encode the message: {error}")).with_source(Arc::new(error) as Arc<_>)
+    })?;
+    let size = buffer.len() - PREFIX;
+    if size > encoding.limit || u32::try_from(size).is_err() {
+        let limit = encoding.limit.min(u32::MAX as usize);
+        return Err(Status::resource_exhausted(format!(
+            "message of {size} bytes is larger than the limit for sending, {limit} bytes (max_send_message_size)"
+        )));
+    }
+    if let Some(packed) = compress(&buffer[PREFIX..], encoding) {
+        return Ok(packed);
+    }
+    put_prefix(&mut buffer, 0);
+    Ok(buffer.freeze())
+}
+
+fn compress(message: &[u8], encoding: &Encoding<'_>) -> Option<Bytes> {
+    let compressor = encoding.compressor?;
+    if message.is_empty() || message.len() < encoding.compressors.min_size {
+        return None;
+    }
+    let mut packed = Vec::with_capacity(PREFIX + message.len() / 2 + 64);
+    packed.resize(PREFIX, 0);
+    compressor.compress(message, encoding.compressors.level, &mut packed).ok()?;
+    if packed.len() - PREFIX >= message.len() {
+        return None;
+    }
+    put_prefix(&mut packed, COMPRESSED);
+    Some(Bytes::from(packed))
+}
+
+fn put_prefix(frame: &mut [u8], flag: u8) {
+    let size = (frame.len() - PREFIX) as u32;
+    frame[0] = flag;
+    frame[1..PREFIX].copy_from_slice(&size.to_be_bytes());
+}
+
+/// A message as it arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) bytes: Bytes,
+    /// Whether its flag byte said that it was compressed.
+    pub(crate) compressed: bool,
+}
+
+/// Takes the bytes of a stream as they come and gives its messages, one at a time.
+///
+/// It holds at most one message of `limit` bytes and the chunk that completes it: whoever feeds it asks for
+/// messages before giving more.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    chunks: VecDeque<Bytes>,
+    buffered: usize,
+    compressor: Option<Arc<dyn Compressor>>,
+    limit: usize,
+}
+
+impl Decoder {
+    pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize) -> Decoder {
+        Decoder { chunks: VecDeque::new(), buffered: 0, compressor, limit }
+    }
+
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.buffered += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Whether the stream could end here without cutting a message.
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.buffered == 0
+    }
+
+    /// The next message, or `None` until more bytes come.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED for a message over the limit, told from its prefix or as decompression passes it;
+    /// INTERNAL for a flag that is neither 0 nor 1, for a compressed message on a stream without encoding, and for
+    /// bytes that do not decompress.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, Status> {
+        let Some((flag, size)) = self.peek_prefix() else {
+            return Ok(None);
+        };
+        if flag > COMPRESSED {
+            return Err(Status::internal(format!("message starts with flag byte {flag}; only 0 and 1 are defined")));
+        }
+        if flag == COMPRESSED && self.compressor.is_none() {
+            return Err(Status::internal("message is flagged as compressed, but the stream has no grpc-encoding"));
+        }
+        if size > self.limit {
+            return Err(self.too_large(&format!("message of {size} bytes")));
+        }
+        if self.buffered < PREFIX + size {
+            return Ok(None);
+        }
+        self.take(PREFIX);
+        let bytes = self.take(size);
+        match &self.compressor {
+            Some(compressor) if flag == COMPRESSED => {
+                let mut plain = Vec::with_capacity((size * 2).min(self.limit));
+                compressor.decompress(&bytes, self.limit, &mut plain).map_err(|error| match error {
+                    DecompressError::TooLarge { .. } => self.too_large("decompressed message"),
+                    corrupt => {
+                        Status::internal(format!("cannot decompress the {} message: {corrupt}", compressor.name()))
+                            .with_source(Arc::new(corrupt) as Arc<_>)
+                    }
+                })?;
+                Ok(Some(Message { bytes: Bytes::from(plain), compressed: true }))
+            }
+            _ => Ok(Some(Message { bytes, compressed: false })),
+        }
+    }
+
+    fn too_large(&self, what: &str) -> Status {
+        Status::resource_exhausted(format!(
+            "{what} is larger than the limit for receiving, {} bytes (max_receive_message_size)",
+            self.limit
+        ))
+    }
+
+    fn peek_prefix(&self) -> Option<(u8, usize)> {
+        if self.buffered < PREFIX {
+            return None;
+        }
+        let mut prefix = [0; PREFIX];
+        for (target, byte) in prefix.iter_mut().zip(self.chunks.iter().flatten()) {
+            *target = *byte;
+        }
+        let [flag, size @ ..] = prefix;
+        Some((flag, u32::from_be_bytes(size) as usize))
+    }
+
+    /// Takes `size` bytes that are known to be there: shared where one chunk holds them, copied together otherwise.
+    fn take(&mut self, size: usize) -> Bytes {
+        self.buffered -= size;
+        if let Some(front) = self.chunks.front_mut() {
+            if front.len() > size {
+                return front.split_to(size);
+            }
+            if front.len() == size {
+                return self.chunks.pop_front().unwrap_or_default();
+            }
+        }
+        let mut joined = BytesMut::with_capacity(size);
+        while joined.len() < size {
+            let Some(front) = self.chunks.front_mut() else { break };
+            let part = front.len().min(size - joined.len());
+            joined.put_slice(&front[..part]);
+            front.advance(part);
+            if front.is_empty() {
+                self.chunks.pop_front();
+            }
+        }
+        joined.freeze()
+    }
+}

@@ -1,0 +1,81 @@
+use bytes::Bytes;
+
+use super::{Decoder, Encoding, encode};
+use crate::codec::Prost;
+use crate::compression::{Compression, Compressors};
+use crate::status::Code;
+
+fn frame(message: &str, compression: Compression) -> Bytes {
+    let compressors = Compressors::default();
+    let compressor = compressors.find(compression).unwrap();
+    let encoding = Encoding { compressor: compressor.as_deref(), compressors: &compressors, limit: usize::MAX };
+    encode(&Prost, &message.to_owned(), &encoding).unwrap()
+}
+
+fn decoder(compression: Compression, limit: usize) -> Decoder {
+    Decoder::new(Compressors::default().find(compression).unwrap(), limit)
+}
+
+#[test]
+fn messages_survive_any_cut_of_the_stream() {
+    let long = "y".repeat(500);
+    let stream =
+        [frame("", Compression::Gzip), frame("one", Compression::Gzip), frame(&long, Compression::Gzip)].concat();
+    for step in [1, 2, 3, 5, 7, 64, stream.len()] {
+        let (mut decoder, mut seen) = (decoder(Compression::Gzip, 4096), Vec::new());
+        for chunk in stream.chunks(step) {
+            decoder.push(Bytes::copy_from_slice(chunk));
+            while let Some(message) = decoder.next().unwrap() {
+                seen.push((message.bytes.len(), message.compressed));
+            }
+        }
+        assert_eq!(seen, [(0, false), (5, false), (503, true)], "chunks of {step}");
+        assert!(decoder.is_at_boundary());
+    }
+}
+
+#[test]
+fn a_message_that_does_not_shrink_goes_out_plain() {
+    assert_eq!(frame("x", Compression::Gzip)[0], 0);
+    assert_eq!(frame(&"x".repeat(1000), Compression::Gzip)[0], 1);
+}
+
+#[test]
+fn a_message_below_the_minimum_size_goes_out_plain() {
+    let mut compressors = Compressors::default();
+    compressors.min_size = 2000;
+    let gzip = compressors.find(Compression::Gzip).unwrap();
+    let encoding = Encoding { compressor: gzip.as_deref(), compressors: &compressors, limit: usize::MAX };
+    assert_eq!(encode(&Prost, &"x".repeat(1000), &encoding).unwrap()[0], 0);
+    assert_eq!(encode(&Prost, &"x".repeat(3000), &encoding).unwrap()[0], 1);
+}
+
+#[test]
+fn the_limit_is_told_from_the_prefix_alone() {
+    let mut decoder = decoder(Compression::None, 10);
+    decoder.push(Bytes::from_static(&[0, 0, 0, 0, 11]));
+    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[test]
+fn the_limit_holds_for_the_decompressed_size() {
+    let mut decoder = decoder(Compression::Gzip, 100);
+    decoder.push(frame(&"x".repeat(1000), Compression::Gzip));
+    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[test]
+fn compressed_without_encoding_and_unknown_flags_are_internal() {
+    for flag in [1, 2, 255] {
+        let mut decoder = decoder(Compression::None, 100);
+        decoder.push(Bytes::copy_from_slice(&[flag, 0, 0, 0, 0]));
+        assert_eq!(decoder.next().unwrap_err().code(), Code::Internal, "flag {flag}");
+    }
+}
+
+#[test]
+fn a_message_over_the_sending_limit_is_refused() {
+    let compressors = Compressors::default();
+    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 4 };
+    assert_eq!(encode(&Prost, &"long".to_owned(), &encoding).unwrap_err().code(), Code::ResourceExhausted);
+}

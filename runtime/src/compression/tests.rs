@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::{AcceptEncoding, Compression, Compressor, Compressors, DecompressError};
+
+fn all() -> Vec<Arc<dyn Compressor>> {
+    let compressors = Compressors::default();
+    let mut all = vec![Compression::Deflate, Compression::Gzip];
+    if cfg!(feature = "zstd") {
+        all.push(Compression::Zstd);
+    }
+    all.into_iter().map(|compression| compressors.find(compression).unwrap().unwrap()).collect()
+}
+
+#[test]
+fn every_algorithm_gives_back_what_it_took() {
+    let mut noise = vec![0u8; 300_000];
+    let mut state = 1u32;
+    for byte in &mut noise {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
+    for compressor in all() {
+        for message in [&b""[..], b"x", &[7; 100_000], &noise] {
+            for level in [None, Some(1), Some(9)] {
+                let (mut small, mut back) = (Vec::new(), Vec::new());
+                compressor.compress(message, level, &mut small).unwrap();
+                compressor.decompress(&small, message.len(), &mut back).unwrap();
+                assert!(back == message, "{} level {level:?} of {} bytes", compressor.name(), message.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn decompression_stops_at_the_limit() {
+    for compressor in all() {
+        let mut bomb = Vec::new();
+        compressor.compress(&vec![0; 64 << 20], None, &mut bomb).unwrap();
+        let mut output = Vec::new();
+        let error = compressor.decompress(&bomb, 1 << 20, &mut output).unwrap_err();
+        assert!(matches!(error, DecompressError::TooLarge { limit } if limit == 1 << 20), "{error:?}");
+        assert!(output.capacity() <= 4 << 20, "{} grew to {}", compressor.name(), output.capacity());
+    }
+}
+
+#[test]
+fn broken_input_is_corrupt_and_never_endless() {
+    for compressor in all() {
+        let mut whole = Vec::new();
+        compressor.compress(&[7; 1000], None, &mut whole).unwrap();
+        for input in [&b""[..], b"not compressed at all", &whole[..whole.len() / 2], &whole[..whole.len() - 1]] {
+            let error = compressor.decompress(input, 1 << 20, &mut Vec::new());
+            assert!(matches!(error, Err(DecompressError::Corrupt(_))), "{} of {input:?}: {error:?}", compressor.name());
+        }
+    }
+}
+
+#[test]
+fn limit_of_zero_accepts_the_empty_message() {
+    for compressor in all() {
+        let mut empty = Vec::new();
+        compressor.compress(b"", None, &mut empty).unwrap();
+        compressor.decompress(&empty, 0, &mut Vec::new()).unwrap();
+    }
+}
+
+#[test]
+fn accepted_encodings_can_be_restricted() {
+    let mut compressors = Compressors::default();
+    compressors.accept_only(vec![Compression::Deflate]);
+    assert_eq!(compressors.accept_header(), "identity,deflate");
+    assert!(compressors.accepted("gzip").is_err());
+    assert!(compressors.accepted("deflate").unwrap().is_some());
+    assert!(compressors.accepted("identity").unwrap().is_none());
+    assert!(compressors.accepted("snappy").is_err());
+}
+
+#[test]
+fn a_silent_peer_takes_identity_alone() {
+    let silent = AcceptEncoding::new(None);
+    assert!(silent.lists("identity") && !silent.lists("gzip"));
+    let header = HeaderValue::from_static("identity, deflate,gzip");
+    let peer = AcceptEncoding::new(Some(&header));
+    assert!(peer.lists("gzip") && peer.lists("deflate") && !peer.lists("zstd") && !peer.lists("gz"));
+}

@@ -1,0 +1,171 @@
+//! How a server is set up.
+
+use std::io;
+use std::sync::Arc;
+
+use super::methods::{Methods, Service};
+use super::running::RunningServer;
+use crate::call::DEFAULT_MAX_RECEIVE_MESSAGE_SIZE;
+use crate::compression::{Compression, CompressionError, Compressor, Compressors};
+use crate::transport::server::Listener;
+
+/// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
+const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
+
+/// A gRPC server.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), callwright::BindError> {
+/// use callwright::{Compression, Server};
+///
+/// let running = Server::builder()
+///     .compression(Compression::Gzip)
+///     // .add_service(GreeterServer::new(MyGreeter))
+///     .bind("127.0.0.1:0")
+///     .await?;
+/// println!("listening on {}", running.local_addr());
+/// running.shutdown(std::time::Duration::from_secs(10)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Sets up a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder { settings: Settings::default(), methods: Methods::default() }
+    }
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address:?}: {source}")]
+    Listen {
+        /// The address that was given.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The default compression cannot be used.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
+    /// Two services have one name.
+    #[error("service {0:?} was added twice")]
+    DuplicateService(String),
+}
+
+/// What a server is set to.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) compression: Compression,
+    pub(super) compressors: Compressors,
+    pub(super) max_receive_message_size: usize,
+    pub(super) max_send_message_size: usize,
+    pub(super) max_concurrent_streams: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            compression: Compression::None,
+            compressors: Compressors::default(),
+            max_receive_message_size: DEFAULT_MAX_RECEIVE_MESSAGE_SIZE,
+            max_send_message_size: usize::MAX,
+            max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+        }
+    }
+}
+
+/// Sets up a [`Server`]; made by [`Server::builder`].
+#[derive(Debug)]
+#[must_use = "a server does nothing until serve() or bind() is called"]
+pub struct ServerBuilder {
+    settings: Settings,
+    methods: Methods,
+}
+
+impl ServerBuilder {
+    /// Adds a service: what the generator calls `FooServer`.
+    pub fn add_service(mut self, service: impl Service) -> Self {
+        service.register(&mut self.methods);
+        self
+    }
+
+    /// How responses are compressed that do not say otherwise, for clients that accept it; none unless set.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.settings.compression = compression;
+        self
+    }
+
+    /// The level that the algorithm compresses at, in its own scale (0 to 9 for gzip and deflate, 1 to 22 for zstd);
+    /// the algorithm's default unless set.
+    pub fn compression_level(mut self, level: u32) -> Self {
+        self.settings.compressors.level = Some(level);
+        self
+    }
+
+    /// Messages of fewer bytes go out plain; 0 unless set.
+    pub fn compression_min_size(mut self, bytes: usize) -> Self {
+        self.settings.compressors.min_size = bytes;
+        self
+    }
+
+    /// Adds an algorithm of your own, by which responses can be compressed and requests may be.
+    pub fn compressor(mut self, compressor: impl Compressor) -> Self {
+        self.settings.compressors.register(Arc::new(compressor));
+        self
+    }
+
+    /// Takes requests in these encodings only; in all that are known unless set. Others end in UNIMPLEMENTED.
+    pub fn accept_compression(mut self, accepted: impl IntoIterator<Item = Compression>) -> Self {
+        self.settings.compressors.accept_only(accepted.into_iter().collect());
+        self
+    }
+
+    /// The largest request message, in bytes, decompressed; 4 MiB unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
+    pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
+        self.settings.max_receive_message_size = bytes;
+        self
+    }
+
+    /// The largest response message, in bytes, before compression; unlimited unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
+    pub fn max_send_message_size(mut self, bytes: usize) -> Self {
+        self.settings.max_send_message_size = bytes;
+        self
+    }
+
+    /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
+    pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
+        self.settings.max_concurrent_streams = calls;
+        self
+    }
+
+    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), or `unix:path`.
+    ///
+    /// # Errors
+    /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.
+    pub async fn bind(self, address: impl AsRef<str>) -> Result<RunningServer, BindError> {
+        let address = address.as_ref();
+        self.settings.compressors.find(self.settings.compression)?;
+        if let Some(name) = self.methods.duplicate() {
+            return Err(BindError::DuplicateService(name.to_owned()));
+        }
+        let listen = |source| BindError::Listen { address: address.to_owned(), source };
+        let listener = Listener::bind(address).await.map_err(listen)?;
+        let local = listener.local_address().map_err(listen)?;
+        Ok(RunningServer::start(listener, local, self.settings, self.methods))
+    }
+
+    /// Listens on `address` and serves until the process ends.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn serve(self, address: impl AsRef<str>) -> Result<(), BindError> {
+        self.bind(address).await?.wait().await;
+        Ok(())
+    }
+}

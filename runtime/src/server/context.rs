@@ -1,0 +1,241 @@
+//! What a handler knows of its call, and what it can say of the response beside the messages.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Extensions;
+use tokio::time::Instant;
+
+use super::auth::AuthContext;
+use super::exchange::Exchange;
+use crate::compression::Compression;
+use crate::metadata::{IntoMetadataValue, Metadata, MetadataError};
+use crate::status::{Code, Status};
+use crate::transport::Address;
+
+/// The context of one call (gRFC L78, grpcio's `ServicerContext`).
+pub struct ServerContext {
+    exchange: Arc<Exchange>,
+    call: CallInfo,
+    extensions: Extensions,
+}
+
+/// What the request says of its call.
+#[derive(Debug)]
+pub(super) struct CallInfo {
+    pub(super) method: Arc<str>,
+    pub(super) metadata: Metadata,
+    pub(super) peer: Address,
+    pub(super) deadline: Option<Instant>,
+    pub(super) auth: AuthContext,
+}
+
+impl ServerContext {
+    pub(super) fn new(exchange: Arc<Exchange>, call: CallInfo) -> Self {
+        ServerContext { exchange, call, extensions: Extensions::new() }
+    }
+
+    /// The method's path, `/package.Service/Method`.
+    pub fn method(&self) -> &str {
+        &self.call.method
+    }
+
+    /// The metadata that the client sent.
+    pub fn invocation_metadata(&self) -> &Metadata {
+        &self.call.metadata
+    }
+
+    /// The address of the client; as text it is `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, or `unix:`.
+    pub fn peer(&self) -> &Address {
+        &self.call.peer
+    }
+
+    /// Who the client has proved to be; empty on a plaintext connection.
+    pub fn peer_identities(&self) -> impl Iterator<Item = &[u8]> {
+        ["x509_subject_alternative_name", "x509_common_name"]
+            .into_iter()
+            .find(|name| self.call.auth.property(name).next().is_some())
+            .into_iter()
+            .flat_map(|name| self.call.auth.property(name))
+    }
+
+    /// What the transport knows of the client's identity.
+    pub fn auth_context(&self) -> &AuthContext {
+        &self.call.auth
+    }
+
+    /// When the call must be over; `None` when the client set no deadline.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call.deadline
+    }
+
+    /// How long until the deadline: zero once it has passed, `None` without one.
+    pub fn time_remaining(&self) -> Option<Duration> {
+        self.call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the call still runs: `false` once it has ended, was cancelled, or its deadline has passed.
+    pub fn is_active(&self) -> bool {
+        self.exchange.is_active()
+    }
+
+    /// Resolves when the client has cancelled the call, its connection broke, or the deadline has passed.
+    ///
+    /// The handler itself is dropped then; this is for what it has started elsewhere. The future owns what it needs and
+    /// can be sent to another task. It never resolves for a call that ends by itself.
+    pub fn cancelled(&self) -> Cancelled {
+        let mut cancelled = self.exchange.cancelled();
+        Cancelled {
+            future: Box::pin(async move {
+                if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }),
+        }
+    }
+
+    /// Sends the initial metadata now, before the first message.
+    ///
+    /// # Errors
+    /// [`MetadataError::AlreadySent`] when it has gone out: by an earlier call of this, or with the first message.
+    pub fn send_initial_metadata(&mut self, metadata: Metadata) -> Result<(), MetadataError> {
+        self.exchange.send_initial_metadata(&metadata)
+    }
+
+    /// Adds an entry to the metadata that is sent after the last message, whether the call succeeds or fails.
+    ///
+    /// # Errors
+    /// [`MetadataError`] for a key or a value that cannot be metadata.
+    pub fn set_trailing_metadata(&mut self, key: &str, value: impl IntoMetadataValue) -> Result<(), MetadataError> {
+        let mut entry = Metadata::new();
+        entry.append(key, value)?;
+        self.exchange.append_trailing(entry);
+        Ok(())
+    }
+
+    /// The trailing metadata set so far.
+    pub fn trailing_metadata(&self) -> Metadata {
+        self.exchange.trailing()
+    }
+
+    /// Sets the code that a handler which returns `Ok` ends the call with. A unary response's message is not sent with
+    /// another code than OK.
+    pub fn set_code(&mut self, code: impl Into<Code>) {
+        self.exchange.set_code(code.into());
+    }
+
+    /// The code that was set, or that the call was aborted with; `None` where nothing was said.
+    pub fn code(&self) -> Option<Code> {
+        self.exchange.code()
+    }
+
+    /// Sets the message of the status that a handler which returns `Ok` ends the call with.
+    pub fn set_details(&mut self, details: impl Into<String>) {
+        self.exchange.set_details(details.into());
+    }
+
+    /// The message that was set, or that the call was aborted with.
+    pub fn details(&self) -> Option<String> {
+        self.exchange.details()
+    }
+
+    /// Ends the call with this code and message, whatever the handler does after it; the first abort counts.
+    /// Return what it gives: `return Err(context.abort(Code::NotFound, "no such feature"))`.
+    ///
+    /// A code of OK, or a number that is no code, becomes UNKNOWN.
+    pub fn abort(&mut self, code: impl Into<Code>, details: impl Into<String>) -> Status {
+        let code = code.into();
+        let details = if code == Code::Ok { String::new() } else { details.into() };
+        self.exchange.abort(Status::new(code, details))
+    }
+
+    /// As [`abort`](Self::abort), with a status that can carry trailing metadata and details.
+    pub fn abort_with_status(&mut self, status: Status) -> Status {
+        self.exchange.abort(status)
+    }
+
+    /// How this call's responses are compressed, whatever the server is set to; for a client that accepts it.
+    ///
+    /// It must come before the initial metadata is sent: later, or with an algorithm that is not there, it ends the call
+    /// in INTERNAL.
+    pub fn set_response_compression(&mut self, compression: Compression) {
+        self.exchange.set_compression(compression);
+    }
+
+    /// Sends the next message uncompressed, whatever the call is set to.
+    pub fn disable_next_message_compression(&mut self) {
+        self.exchange.disable_next_message_compression();
+    }
+
+    /// Calls `callback` once when the call has ended, however it ended. Callbacks run in the order they were given, on
+    /// the task of the call: they must not block.
+    pub fn on_done(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
+        self.exchange.on_done(Box::new(callback));
+    }
+
+    /// Values of any type that travel with the call, one of each type.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to add and change.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+}
+
+impl fmt::Debug for ServerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerContext")
+            .field("call", &self.call)
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a call ended at the server: what [`ServerContext::on_done`] is told.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    status: Status,
+    trailing_metadata: Metadata,
+}
+
+impl Outcome {
+    pub(super) fn new(status: Status, trailing_metadata: Metadata) -> Self {
+        Outcome { status, trailing_metadata }
+    }
+
+    /// The status, OK included.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The trailing metadata that was set on the context.
+    pub fn trailing_metadata(&self) -> &Metadata {
+        &self.trailing_metadata
+    }
+}
+
+/// Resolves when a call is cancelled; made by [`ServerContext::cancelled`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Cancelled {
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Future for Cancelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cancelled")
+    }
+}

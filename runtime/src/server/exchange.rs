@@ -1,0 +1,294 @@
+//! One call on the server's side: what has been sent, what will end it, who is told when it ends.
+//!
+//! Shared by the context, the responses, and the task that runs the handler.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::sync::watch;
+
+use super::builder::Settings;
+use super::context::Outcome;
+use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
+use crate::compression::{AcceptEncoding, Compression, Compressor};
+use crate::metadata::{Metadata, MetadataError};
+use crate::status::{Code, Status, wire};
+use crate::transport::StreamError;
+use crate::transport::server::ResponseStream;
+
+type OnDone = Box<dyn FnOnce(&Outcome) + Send>;
+
+/// One call on the server's side.
+pub(super) struct Exchange {
+    settings: Arc<Settings>,
+    accept: AcceptEncoding,
+    state: Mutex<State>,
+    cancelled: watch::Sender<bool>,
+}
+
+struct State {
+    stream: ResponseStream,
+    head_sent: bool,
+    ended: bool,
+    compression: Option<Compression>,
+    /// What the messages are compressed with; settled when the head is sent.
+    compressor: Option<Arc<dyn Compressor>>,
+    next_plain: bool,
+    code: Option<Code>,
+    details: Option<String>,
+    trailing: Metadata,
+    /// The first abort: it ends the call, whatever the handler does then.
+    aborted: Option<Status>,
+    on_done: Vec<OnDone>,
+}
+
+impl Exchange {
+    pub(super) fn new(settings: Arc<Settings>, accept: AcceptEncoding, stream: ResponseStream) -> Exchange {
+        let state = State {
+            stream,
+            head_sent: false,
+            ended: false,
+            compression: None,
+            compressor: None,
+            next_plain: false,
+            code: None,
+            details: None,
+            trailing: Metadata::new(),
+            aborted: None,
+            on_done: Vec::new(),
+        };
+        Exchange { settings, accept, state: Mutex::new(state), cancelled: watch::Sender::new(false) }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the call still runs.
+    pub(super) fn is_active(&self) -> bool {
+        !self.lock().ended
+    }
+
+    /// Says, for as long as the call lives and after, whether it was cancelled.
+    pub(super) fn cancelled(&self) -> watch::Receiver<bool> {
+        self.cancelled.subscribe()
+    }
+
+    pub(super) fn send_initial_metadata(&self, metadata: &Metadata) -> Result<(), MetadataError> {
+        let mut state = self.lock();
+        if state.head_sent || state.ended {
+            return Err(MetadataError::AlreadySent);
+        }
+        // A stream that is gone tells the handler by cancelling it.
+        let _ = self.send_head(&mut state, metadata);
+        Ok(())
+    }
+
+    pub(super) fn set_compression(&self, compression: Compression) {
+        let mut state = self.lock();
+        let problem = match (state.head_sent, self.settings.compressors.find(compression)) {
+            (true, _) => {
+                Some(format!("set_response_compression({compression}) came after the initial metadata was sent"))
+            }
+            (false, Err(error)) => Some(error.to_string()),
+            (false, Ok(_)) => None,
+        };
+        match problem {
+            Some(problem) => drop(state.aborted.get_or_insert(Status::internal(problem))),
+            None => state.compression = Some(compression),
+        }
+    }
+
+    pub(super) fn disable_next_message_compression(&self) {
+        self.lock().next_plain = true;
+    }
+
+    pub(super) fn append_trailing(&self, metadata: Metadata) {
+        self.lock().trailing.extend(metadata);
+    }
+
+    pub(super) fn trailing(&self) -> Metadata {
+        self.lock().trailing.clone()
+    }
+
+    pub(super) fn set_code(&self, code: Code) {
+        self.lock().code = Some(code);
+    }
+
+    pub(super) fn code(&self) -> Option<Code> {
+        let state = self.lock();
+        state.aborted.as_ref().map(Status::code).or(state.code)
+    }
+
+    pub(super) fn set_details(&self, details: String) {
+        self.lock().details = Some(details);
+    }
+
+    pub(super) fn details(&self) -> Option<String> {
+        let state = self.lock();
+        state.aborted.as_ref().map(|status| status.message().to_owned()).or_else(|| state.details.clone())
+    }
+
+    /// Records the abort unless there was one, and returns the first.
+    pub(super) fn abort(&self, status: Status) -> Status {
+        // An abort with OK would hide that the call failed: it is what grpcio makes of it.
+        let status = if status.code() == Code::Ok { Status::unknown("") } else { status };
+        self.lock().aborted.get_or_insert(status).clone()
+    }
+
+    pub(super) fn on_done(&self, callback: OnDone) {
+        self.lock().on_done.push(callback);
+    }
+
+    /// Sends the head if that was not done, and says how the next message is to be compressed.
+    pub(super) fn begin_message(&self) -> Result<Option<Arc<dyn Compressor>>, Status> {
+        let mut state = self.lock();
+        if let Some(aborted) = &state.aborted {
+            return Err(aborted.clone());
+        }
+        if state.ended {
+            return Err(gone());
+        }
+        if !state.head_sent {
+            self.send_head(&mut state, &Metadata::new()).map_err(|_| gone())?;
+        }
+        let plain = std::mem::take(&mut state.next_plain);
+        Ok(state.compressor.clone().filter(|_| !plain))
+    }
+
+    /// Sends a message, as far as the client's flow control allows.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>, frame: &mut Bytes) -> Poll<Result<(), Status>> {
+        let mut state = self.lock();
+        if state.ended {
+            return Poll::Ready(Err(gone()));
+        }
+        state.stream.poll_send(cx, frame).map_err(|_| gone())
+    }
+
+    /// Sends the only message of a response without waiting for flow control: the trailers follow at once.
+    pub(super) fn send_now(&self, frame: Bytes) -> Result<(), Status> {
+        self.lock().stream.send_now(frame).map_err(|_| gone())
+    }
+
+    /// Resolves when the client has cancelled the call, or its connection is gone.
+    pub(super) async fn reset(&self) -> StreamError {
+        poll_fn(|cx| self.lock().stream.poll_reset(cx)).await
+    }
+
+    /// Ends the call as the handler's result and what was set on the context say.
+    pub(super) fn finish(&self, result: Result<(), Status>) {
+        let mut state = self.lock();
+        let status = state.outcome(result);
+        let trailing = std::mem::take(&mut state.trailing);
+        self.end(state, Outcome::new(status, trailing));
+    }
+
+    /// Ends a call whose handler panicked: INTERNAL, unless it had set a code.
+    pub(super) fn finish_panicked(&self) {
+        let code = self.lock().code;
+        let result = match code {
+            Some(_) => Ok(()),
+            None => Err(Status::internal("the handler panicked")),
+        };
+        self.finish(result);
+    }
+
+    /// Ends a call that the client no longer waits for.
+    pub(super) fn finish_cancelled(&self) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        self.cancelled.send_replace(true);
+        state.ended = true;
+        state.stream.reset();
+        let callbacks = std::mem::take(&mut state.on_done);
+        let trailing = std::mem::take(&mut state.trailing);
+        drop(state);
+        let outcome = Outcome::new(Status::cancelled("the client cancelled the call"), trailing);
+        callbacks.into_iter().for_each(|callback| callback(&outcome));
+    }
+
+    /// Ends a call whose deadline has passed.
+    pub(super) fn finish_deadline_exceeded(&self) {
+        self.cancelled.send_replace(true);
+        let mut state = self.lock();
+        let trailing = std::mem::take(&mut state.trailing);
+        self.end(
+            state,
+            Outcome::new(
+                Status::deadline_exceeded("the deadline passed while the server worked on the call"),
+                trailing,
+            ),
+        );
+    }
+
+    fn end(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {
+        if std::mem::replace(&mut state.ended, true) {
+            return;
+        }
+        let mut trailers = HeaderMap::new();
+        wire::encode(outcome.status(), &mut trailers);
+        outcome.trailing_metadata().append_to(&mut trailers);
+        // A client that is gone cannot be told.
+        let _ = if state.head_sent {
+            state.stream.send_trailers(trailers)
+        } else {
+            trailers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
+            if outcome.status().code() == Code::Unimplemented {
+                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings.compressors.accept_header());
+            }
+            state.stream.send_head(StatusCode::OK, trailers, true)
+        };
+        let callbacks = std::mem::take(&mut state.on_done);
+        drop(state);
+        callbacks.into_iter().for_each(|callback| callback(&outcome));
+    }
+
+    fn send_head(&self, state: &mut State, metadata: &Metadata) -> Result<(), StreamError> {
+        let compressors = &self.settings.compressors;
+        let wanted = state.compression.unwrap_or(self.settings.compression);
+        // Both settings were found usable when they were made; what the client does not list is not sent to it.
+        state.compressor =
+            compressors.find(wanted).ok().flatten().filter(|compressor| self.accept.lists(compressor.name()));
+        let mut headers = HeaderMap::with_capacity(4 + metadata.len());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
+        if let Some(compressor) = &state.compressor {
+            headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
+        }
+        headers.insert(GRPC_ACCEPT_ENCODING, compressors.accept_header());
+        metadata.append_to(&mut headers);
+        state.head_sent = true;
+        state.stream.send_head(StatusCode::OK, headers, false)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn outcome(&mut self, result: Result<(), Status>) -> Status {
+        let details = self.details.take();
+        match (self.aborted.take(), result, self.code) {
+            (Some(aborted), _, _) => aborted,
+            (None, Err(status), _) if status.code() != Code::Ok => status,
+            (None, Err(_), _) => Status::unknown("the handler returned OK as an error"),
+            (None, Ok(()), code) => Status::new(code.unwrap_or(Code::Ok), details.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("active", &self.is_active()).finish_non_exhaustive()
+    }
+}
+
+fn gone() -> Status {
+    Status::cancelled("the client is gone: the call was cancelled, or its connection broke")
+}

@@ -1,0 +1,150 @@
+//! One call from its headers to its end: what is refused, what is run, and what ends it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::time::Instant;
+
+use super::auth::AuthContext;
+use super::builder::Settings;
+use super::context::{CallInfo, ServerContext};
+use super::exchange::Exchange;
+use super::methods::Methods;
+use super::requests::Requests;
+use super::responses::Responses;
+use crate::call::{ContentType, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, content_type, timeout};
+use crate::codec::SharedCodec;
+use crate::codec::frame::Decoder;
+use crate::compression::AcceptEncoding;
+use crate::metadata::Metadata;
+use crate::status::Status;
+use crate::transport::server::Incoming;
+use crate::transport::{Address, RecvStream};
+
+/// A call that can be run.
+pub(super) struct Accepted {
+    exchange: Arc<Exchange>,
+    call: CallInfo,
+    stream: RecvStream,
+    decoder: Decoder,
+}
+
+/// What a handler is given.
+pub(super) struct Open<Req: 'static, Res: 'static> {
+    pub(super) requests: Requests<Req>,
+    pub(super) responses: Responses<Res>,
+    pub(super) context: ServerContext,
+}
+
+impl Accepted {
+    pub(super) fn open<Req: 'static, Res: 'static>(
+        self,
+        request: SharedCodec<Req>,
+        response: SharedCodec<Res>,
+    ) -> Open<Req, Res> {
+        Open {
+            requests: Requests::new(self.stream, self.decoder, request),
+            responses: Responses::new(self.exchange.clone(), response),
+            context: ServerContext::new(self.exchange, self.call),
+        }
+    }
+}
+
+/// Runs one call to its end.
+pub(super) async fn run(incoming: Incoming, peer: Address, settings: Arc<Settings>, methods: Arc<Methods>) {
+    let Incoming { head, recv, mut send } = incoming;
+    if let Some((status, headers)) = refuse(&head) {
+        // A client that is gone cannot be told.
+        let _ = send.send_head(status, headers, true);
+        return;
+    }
+    let accept = AcceptEncoding::new(head.headers.get(GRPC_ACCEPT_ENCODING));
+    let exchange = Arc::new(Exchange::new(settings.clone(), accept, send));
+    let cancel = CancelOnDrop(exchange.clone());
+    let path = head.uri.path();
+    let Some(handler) = methods.find(path) else {
+        let what = if methods.has_service_of(path) { "method" } else { "service of method" };
+        exchange.finish(Err(Status::unimplemented(format!("{what} {path} is not served here"))));
+        return;
+    };
+    let (call, decoder) = match read_head(&head, peer, &settings) {
+        Ok(read) => read,
+        Err(status) => return exchange.finish(Err(status)),
+    };
+    let deadline = call.deadline;
+    let accepted = Accepted { exchange: exchange.clone(), call, stream: recv, decoder };
+    // The handler's own state is not looked at after a panic: only the exchange is, and it locks what it shares.
+    let handled = AssertUnwindSafe(async { handler(accepted).await }).catch_unwind();
+    let expired = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        result = handled => match result {
+            Ok(result) => exchange.finish(result),
+            Err(_) => exchange.finish_panicked(),
+        },
+        () = expired => exchange.finish_deadline_exceeded(),
+        _ = exchange.reset() => exchange.finish_cancelled(),
+    }
+    drop(cancel);
+}
+
+/// Ends the call as cancelled when its task is dropped: the server was stopped.
+struct CancelOnDrop(Arc<Exchange>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.finish_cancelled();
+    }
+}
+
+/// What HTTP itself answers to a request that is no gRPC call.
+fn refuse(head: &Parts) -> Option<(StatusCode, HeaderMap)> {
+    let mut headers = HeaderMap::new();
+    if head.method != http::Method::POST {
+        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Some((StatusCode::METHOD_NOT_ALLOWED, headers));
+    }
+    match content_type(head.headers.get(header::CONTENT_TYPE)) {
+        ContentType::Grpc => None,
+        ContentType::OtherCodec | ContentType::Other => {
+            headers.insert(header::ACCEPT, HeaderValue::from_static("application/grpc, application/grpc+proto"));
+            Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
+        }
+    }
+}
+
+fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallInfo, Decoder), Status> {
+    let encoding = match head.headers.get(GRPC_ENCODING) {
+        None => "identity",
+        Some(encoding) => encoding.to_str().map_err(|_| Status::internal("grpc-encoding is not text"))?,
+    };
+    let compressor = settings.compressors.accepted(encoding).map_err(|_| {
+        let accepted = settings.compressors.accept_header();
+        let accepted = accepted.to_str().unwrap_or_default().to_owned();
+        Status::unimplemented(format!("grpc-encoding {encoding:?} is not accepted here; accepted are: {accepted}"))
+    })?;
+    let timeout = match head.headers.get(GRPC_TIMEOUT) {
+        None => None,
+        Some(value) => Some(timeout::decode(value).ok_or_else(|| {
+            Status::internal(format!(
+                "grpc-timeout {value:?} is malformed: it is at most 8 digits and one of H, M, S, m, u, n"
+            ))
+        })?),
+    };
+    let call = CallInfo {
+        method: head.uri.path().into(),
+        metadata: Metadata::from_headers(&head.headers)?,
+        peer,
+        deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+        auth: AuthContext::default(),
+    };
+    Ok((call, Decoder::new(compressor, settings.max_receive_message_size)))
+}

@@ -1,0 +1,172 @@
+//! Which methods a server has, and how each is called.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::context::ServerContext;
+use super::handler::Accepted;
+use super::requests::Requests;
+use super::responses::Responses;
+use crate::call::Method;
+use crate::status::Status;
+
+type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
+pub(super) type Handler = Arc<dyn Fn(Accepted) -> Handled<'static, ()> + Send + Sync>;
+
+/// What can be added to a server: the generator makes one for each service, called `FooServer`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service that a server can serve",
+    note = "wrap your servicer in what the generator made for it: GreeterServer::new(MyGreeter)"
+)]
+pub trait Service {
+    /// Registers the service's methods.
+    fn register(self, methods: &mut Methods);
+}
+
+/// The methods of a server, by path.
+#[derive(Default)]
+pub struct Methods {
+    handlers: HashMap<String, Handler>,
+    services: Vec<&'static str>,
+    duplicate: Option<&'static str>,
+}
+
+impl Methods {
+    /// Registers methods of the service with this full name, all served by `servicer`.
+    pub fn service<S>(&mut self, name: &'static str, servicer: Arc<S>) -> ServiceMethods<'_, S> {
+        if self.services.contains(&name) {
+            self.duplicate.get_or_insert(name);
+        }
+        self.services.push(name);
+        ServiceMethods { methods: self, servicer }
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<&Handler> {
+        self.handlers.get(path)
+    }
+
+    /// Whether any method of the service in this path is served.
+    pub(super) fn has_service_of(&self, path: &str) -> bool {
+        let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        self.services.contains(&service)
+    }
+
+    pub(super) fn duplicate(&self) -> Option<&'static str> {
+        self.duplicate
+    }
+}
+
+impl fmt::Debug for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.handlers.keys()).finish()
+    }
+}
+
+/// The methods of one service, while they are registered.
+///
+/// Each takes a function of the servicer, the request or requests, the responses where the method streams them, and the
+/// context. Generated code calls these.
+pub struct ServiceMethods<'m, S> {
+    methods: &'m mut Methods,
+    servicer: Arc<S>,
+}
+
+impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
+    /// A method of one request and one response.
+    pub fn unary<Req, Res, F>(self, method: Method<Req, Res>, function: F) -> Self
+    where
+        Req: Send + 'static,
+        Res: Send + 'static,
+        F: for<'a> Fn(&'a S, Req, &'a mut ServerContext) -> Handled<'a, Res> + Copy + Send + Sync + 'static,
+    {
+        self.add(method, move |servicer, accepted, request, response| {
+            Box::pin(async move {
+                let mut call = accepted.open(request, response);
+                let request = call.requests.single().await?;
+                let reply = function(&servicer, request, &mut call.context).await?;
+                call.responses.reply(&reply)
+            })
+        })
+    }
+
+    /// A method of one request and a stream of responses.
+    pub fn server_streaming<Req, Res, F>(self, method: Method<Req, Res>, function: F) -> Self
+    where
+        Req: Send + 'static,
+        Res: Send + 'static,
+        F: for<'a> Fn(&'a S, Req, &'a mut Responses<Res>, &'a mut ServerContext) -> Handled<'a, ()>
+            + Copy
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.add(method, move |servicer, accepted, request, response| {
+            Box::pin(async move {
+                let mut call = accepted.open(request, response);
+                let request = call.requests.single().await?;
+                function(&servicer, request, &mut call.responses, &mut call.context).await
+            })
+        })
+    }
+
+    /// A method of a stream of requests and one response.
+    pub fn client_streaming<Req, Res, F>(self, method: Method<Req, Res>, function: F) -> Self
+    where
+        Req: Send + 'static,
+        Res: Send + 'static,
+        F: for<'a> Fn(&'a S, Requests<Req>, &'a mut ServerContext) -> Handled<'a, Res> + Copy + Send + Sync + 'static,
+    {
+        self.add(method, move |servicer, accepted, request, response| {
+            Box::pin(async move {
+                let mut call = accepted.open(request, response);
+                let reply = function(&servicer, call.requests, &mut call.context).await?;
+                call.responses.reply(&reply)
+            })
+        })
+    }
+
+    /// A method with a stream both ways.
+    pub fn bidi<Req, Res, F>(self, method: Method<Req, Res>, function: F) -> Self
+    where
+        Req: Send + 'static,
+        Res: Send + 'static,
+        F: for<'a> Fn(&'a S, Requests<Req>, &'a mut Responses<Res>, &'a mut ServerContext) -> Handled<'a, ()>
+            + Copy
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.add(method, move |servicer, accepted, request, response| {
+            Box::pin(async move {
+                let mut call = accepted.open(request, response);
+                function(&servicer, call.requests, &mut call.responses, &mut call.context).await
+            })
+        })
+    }
+
+    fn add<Req, Res, F>(self, method: Method<Req, Res>, run: F) -> Self
+    where
+        Req: Send + 'static,
+        Res: Send + 'static,
+        F: Fn(Arc<S>, Accepted, crate::codec::SharedCodec<Req>, crate::codec::SharedCodec<Res>) -> Handled<'static, ()>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let servicer = self.servicer.clone();
+        let (path, request, response) = method.into_parts();
+        let handler: Handler =
+            Arc::new(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
+        self.methods.handlers.insert(path.into_owned(), handler);
+        self
+    }
+}
+
+impl<S> fmt::Debug for ServiceMethods<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceMethods").field("methods", &self.methods).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! The server's side: a [`Server`], the services on it, and the context of each call.
+
+mod auth;
+mod builder;
+mod connection;
+mod context;
+mod exchange;
+mod handler;
+mod methods;
+mod requests;
+mod responses;
+mod running;
+
+pub use auth::AuthContext;
+pub use builder::{BindError, Server, ServerBuilder};
+pub use context::{Cancelled, Outcome, ServerContext};
+pub use methods::{Methods, Service, ServiceMethods};
+pub use requests::Requests;
+pub use responses::Responses;
+pub use running::RunningServer;

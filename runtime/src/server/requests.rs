@@ -1,0 +1,108 @@
+//! A stream of requests.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::codec::SharedCodec;
+use crate::codec::frame::Decoder;
+use crate::status::Status;
+use crate::transport::{Event, RecvStream};
+
+/// The requests of a call, as they come.
+///
+/// It is a [`Stream`] of `Result<T, Status>`, fused: after its end or its error come only `None`s.
+pub struct Requests<T: 'static> {
+    stream: RecvStream,
+    decoder: Decoder,
+    codec: SharedCodec<T>,
+    half_closed: bool,
+    finished: bool,
+}
+
+impl<T: 'static> Requests<T> {
+    pub(super) fn new(stream: RecvStream, decoder: Decoder, codec: SharedCodec<T>) -> Self {
+        Requests { stream, decoder, codec, half_closed: false, finished: false }
+    }
+
+    /// The next message; `None` when the client has sent its last.
+    ///
+    /// # Errors
+    /// CANCELLED when the client is gone; INTERNAL for bytes that are no message; RESOURCE_EXHAUSTED for a message over
+    /// the limit. Return it: it is the status that the client should see. Cancel safe: a message is never lost.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        poll_fn(|cx| self.poll_message(cx)).await.transpose()
+    }
+
+    /// The one request of a method that has one.
+    pub(super) async fn single(&mut self) -> Result<T, Status> {
+        let Some(request) = self.message().await? else {
+            return Err(Status::unimplemented("the client sent no request; the method has exactly one"));
+        };
+        match poll_fn(|cx| self.poll_bytes(cx)).await {
+            None => Ok(request),
+            Some(Ok(_)) => Err(Status::unimplemented("the client sent several requests; the method has exactly one")),
+            Some(Err(status)) => Err(status),
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.poll_bytes(cx)).map(|bytes| {
+            self.codec.codec().decode(bytes?).map_err(|error| {
+                Status::internal(format!("cannot decode the request: {error}")).with_source(Arc::new(error) as Arc<_>)
+            })
+        });
+        self.finished = !matches!(item, Some(Ok(_)));
+        Poll::Ready(item)
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        loop {
+            match self.decoder.next() {
+                Ok(Some(message)) => return Poll::Ready(Some(Ok(message.bytes))),
+                Ok(None) if self.half_closed && self.decoder.is_at_boundary() => return Poll::Ready(None),
+                Ok(None) if self.half_closed => {
+                    return Poll::Ready(Some(Err(Status::internal(
+                        "the client ended the call in the middle of a message",
+                    ))));
+                }
+                Ok(None) => {}
+                Err(status) => return Poll::Ready(Some(Err(status))),
+            }
+            match ready!(self.stream.poll_event(cx)) {
+                Ok(Event::Data(data)) => self.decoder.push(data),
+                Ok(Event::Trailers(_) | Event::End) => self.half_closed = true,
+                Ok(Event::Headers { .. }) => {}
+                Err(_) => {
+                    return Poll::Ready(Some(Err(Status::cancelled(
+                        "the client cancelled the call, or its connection broke",
+                    ))));
+                }
+            }
+        }
+    }
+}
+
+impl<T: 'static> Unpin for Requests<T> {}
+
+impl<T: 'static> Stream for Requests<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_message(cx)
+    }
+}
+
+impl<T: 'static> fmt::Debug for Requests<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").field("finished", &self.finished).finish_non_exhaustive()
+    }
+}

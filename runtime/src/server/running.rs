@@ -1,0 +1,105 @@
+//! A server that serves: where it listens, and how it is stopped.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::builder::Settings;
+use super::connection;
+use super::methods::Methods;
+use crate::transport::Address;
+use crate::transport::server::{Connection, Listener};
+
+/// How long an accept that failed (out of file descriptors, say) is left alone before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a new connection may take for its HTTP/2 preface.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A server that serves in the background; made by [`ServerBuilder::bind`](crate::ServerBuilder::bind).
+///
+/// Dropping it leaves the server running until the process or its Tokio runtime ends.
+#[must_use = "a server that nobody holds cannot be stopped"]
+pub struct RunningServer {
+    local: Address,
+    draining: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl RunningServer {
+    pub(super) fn start(listener: Listener, local: Address, settings: Settings, methods: Methods) -> Self {
+        let (draining, drained) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, Arc::new(settings), Arc::new(methods), drained));
+        RunningServer { local, draining, task }
+    }
+
+    /// Where the server listens. As text it is a target for a client: `ipv4:127.0.0.1:50051`.
+    pub fn local_addr(&self) -> &Address {
+        &self.local
+    }
+
+    /// Stops gracefully: takes no more connections and calls, waits until those under way are done or `grace` has
+    /// passed, then ends what is left as [`stop`](Self::stop) does.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.draining.send_replace(true);
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
+            self.stop_now().await;
+        }
+    }
+
+    /// Stops at once: connections are closed, handlers are dropped, their clients see UNAVAILABLE.
+    pub async fn stop(mut self) {
+        self.stop_now().await;
+    }
+
+    /// Waits until the server ends by itself, which it does only when its Tokio runtime does.
+    pub async fn wait(mut self) {
+        let _ = (&mut self.task).await;
+    }
+
+    async fn stop_now(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer").field("local_addr", &self.local).finish_non_exhaustive()
+    }
+}
+
+/// Accepts connections until the server drains, then waits for those that are left.
+async fn accept(
+    listener: Listener,
+    settings: Arc<Settings>,
+    methods: Arc<Methods>,
+    mut draining: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (io, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            Some(_) = connections.join_next() => continue,
+            () = connection::drains(&mut draining) => break,
+        };
+        let (settings, methods, draining) = (settings.clone(), methods.clone(), draining.clone());
+        connections.spawn(async move {
+            let handshake = Connection::handshake(io, settings.max_concurrent_streams);
+            // A peer that does not speak HTTP/2 cannot be told anything in it.
+            if let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+                connection::serve(connection, peer, settings, methods, draining).await;
+            }
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}

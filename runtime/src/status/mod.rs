@@ -1,0 +1,187 @@
+//! How a call ended: [`Status`] and its [`Code`].
+
+mod code;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wire;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::metadata::{Metadata, MetadataError};
+
+pub use code::Code;
+
+/// How a call ended: a code, a message for a person, and what else the server sent with it.
+///
+/// The client's methods return it as their error; a servicer returns it to end a call with an error.
+/// [`source`](Error::source) keeps the cause where there was one (a refused connection, say).
+#[derive(Clone)]
+pub struct Status {
+    // A call's result carries a status only when it failed: one pointer keeps every `Result` small.
+    inner: Box<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    message: String,
+    details: Bytes,
+    initial_metadata: Metadata,
+    metadata: Metadata,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $code:ident;)*) => {
+        $($(#[$doc])*
+        pub fn $name(message: impl Into<String>) -> Status {
+            Status::new(Code::$code, message)
+        })*
+    };
+}
+
+impl Status {
+    /// A status of this code and message.
+    pub fn new(code: impl Into<Code>, message: impl Into<String>) -> Status {
+        Status {
+            inner: Box::new(Inner {
+                code: code.into(),
+                message: message.into(),
+                details: Bytes::new(),
+                initial_metadata: Metadata::new(),
+                metadata: Metadata::new(),
+                source: None,
+            }),
+        }
+    }
+
+    constructors! {
+        /// [`Code::Cancelled`] with this message.
+        cancelled => Cancelled;
+        /// [`Code::Unknown`] with this message.
+        unknown => Unknown;
+        /// [`Code::InvalidArgument`] with this message.
+        invalid_argument => InvalidArgument;
+        /// [`Code::DeadlineExceeded`] with this message.
+        deadline_exceeded => DeadlineExceeded;
+        /// [`Code::NotFound`] with this message.
+        not_found => NotFound;
+        /// [`Code::AlreadyExists`] with this message.
+        already_exists => AlreadyExists;
+        /// [`Code::PermissionDenied`] with this message.
+        permission_denied => PermissionDenied;
+        /// [`Code::ResourceExhausted`] with this message.
+        resource_exhausted => ResourceExhausted;
+        /// [`Code::FailedPrecondition`] with this message.
+        failed_precondition => FailedPrecondition;
+        /// [`Code::Aborted`] with this message.
+        aborted => Aborted;
+        /// [`Code::OutOfRange`] with this message.
+        out_of_range => OutOfRange;
+        /// [`Code::Unimplemented`] with this message.
+        unimplemented => Unimplemented;
+        /// [`Code::Internal`] with this message.
+        internal => Internal;
+        /// [`Code::Unavailable`] with this message.
+        unavailable => Unavailable;
+        /// [`Code::DataLoss`] with this message.
+        data_loss => DataLoss;
+        /// [`Code::Unauthenticated`] with this message.
+        unauthenticated => Unauthenticated;
+    }
+
+    /// What a servicer's method answers that was left out: [`Code::Unimplemented`], naming the method.
+    pub fn method_not_implemented(method: &str) -> Status {
+        Status::unimplemented(format!("method {method} is not implemented"))
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    /// The message, for a person.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// The bytes of `grpc-status-details-bin`: by convention a serialized `google.rpc.Status`; empty where there were none.
+    pub fn details(&self) -> &[u8] {
+        &self.inner.details
+    }
+
+    /// The trailing metadata that came with the status.
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// The initial metadata that came before the status; empty where the server sent only trailers.
+    pub fn initial_metadata(&self) -> &Metadata {
+        &self.inner.initial_metadata
+    }
+
+    /// The same status with trailing metadata, to be sent by a server.
+    pub fn with_metadata(mut self, metadata: Metadata) -> Status {
+        self.inner.metadata = metadata;
+        self
+    }
+
+    /// The same status with the bytes of `grpc-status-details-bin`.
+    pub fn with_details(mut self, details: impl Into<Bytes>) -> Status {
+        self.inner.details = details.into();
+        self
+    }
+
+    /// The same status with the error that caused it, as [`source`](Error::source).
+    pub fn with_source(mut self, source: impl Into<Arc<dyn Error + Send + Sync>>) -> Status {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_initial_metadata(mut self, metadata: Metadata) -> Status {
+        self.inner.initial_metadata = metadata;
+        self
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.inner.message.is_empty() {
+            return write!(f, "{}", self.inner.code);
+        }
+        write!(f, "{}: {}", self.inner.code, self.inner.message)
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Status");
+        debug.field("code", &self.inner.code).field("message", &self.inner.message);
+        if !self.inner.details.is_empty() {
+            debug.field("details", &self.inner.details);
+        }
+        if !self.inner.metadata.is_empty() {
+            debug.field("metadata", &self.inner.metadata);
+        }
+        if let Some(source) = &self.inner.source {
+            debug.field("source", source);
+        }
+        debug.finish()
+    }
+}
+
+impl Error for Status {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<MetadataError> for Status {
+    fn from(error: MetadataError) -> Status {
+        Status::internal(error.to_string()).with_source(Arc::new(error) as Arc<dyn Error + Send + Sync>)
+    }
+}

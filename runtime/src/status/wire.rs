@@ -1,0 +1,73 @@
+//! A status as it stands in trailers: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
+
+use super::{Code, Status};
+use crate::metadata::{self, BASE64, Metadata};
+
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(crate) const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// What `grpc-message` must escape: everything but space to `~`, and `%` itself.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// A message longer than this is cut, so that the trailers stay below the 8 KiB which every peer must take.
+const MESSAGE_LIMIT: usize = 4096;
+
+/// Adds `status` to `trailers`.
+pub(crate) fn encode(status: &Status, trailers: &mut HeaderMap) {
+    trailers.insert(GRPC_STATUS, HeaderValue::from(status.code() as u16));
+    if !status.message().is_empty() {
+        let escaped: String = utf8_percent_encode(cut(status.message()), ESCAPED).collect();
+        if let Ok(value) = HeaderValue::from_str(&escaped) {
+            trailers.insert(GRPC_MESSAGE, value);
+        }
+    }
+    if !status.details().is_empty() {
+        let encoded = BASE64.encode(status.details());
+        if let Ok(value) = HeaderValue::from_str(&encoded) {
+            trailers.insert(GRPC_STATUS_DETAILS, value);
+        }
+    }
+    status.metadata().append_to(trailers);
+}
+
+/// Reads the status out of `trailers`: `Ok` with the trailing metadata of a successful call, `None` without `grpc-status`.
+pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
+    let code = trailers.get(GRPC_STATUS)?;
+    let metadata = Metadata::from_headers_lossy(trailers);
+    let number = std::str::from_utf8(code.as_bytes()).ok().and_then(|text| text.parse::<i32>().ok());
+    if number == Some(0) {
+        return Some(Ok(metadata));
+    }
+    let message = trailers
+        .get(GRPC_MESSAGE)
+        .map(|value| percent_decode(value.as_bytes()).decode_utf8_lossy().into_owned())
+        .unwrap_or_default();
+    let (code, message) = match number {
+        Some(known @ 1..=16) => (Code::from(known), message),
+        Some(other) => (Code::Unknown, format!("invalid status code {other} from the server: {message}")),
+        None => (Code::Unknown, format!("the server sent grpc-status {code:?}, which is not a number: {message}")),
+    };
+    let details = trailers
+        .get(GRPC_STATUS_DETAILS)
+        .and_then(|value| metadata::decode_base64(value.as_bytes()))
+        .map(Bytes::from)
+        .unwrap_or_default();
+    Some(Err(Status::new(code, message).with_details(details).with_metadata(metadata)))
+}
+
+fn cut(message: &str) -> &str {
+    if message.len() <= MESSAGE_LIMIT {
+        return message;
+    }
+    let mut end = MESSAGE_LIMIT;
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}

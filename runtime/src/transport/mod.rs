@@ -1,0 +1,25 @@
+//! The seam between calls and the network: the only room that touches sockets, and the only one that knows HTTP/2.
+//!
+//! A call is opened, its bytes go out, headers, bytes and trailers come in, and either side may reset it. No type of
+//! the HTTP/2 library shows outside this folder, so that the library can be replaced whole.
+
+pub(crate) mod address;
+pub(crate) mod client;
+mod error;
+mod io;
+mod preface;
+pub(crate) mod server;
+mod stream;
+
+pub(crate) use address::Address;
+pub(crate) use error::{ConnectError, Stage, StreamError};
+pub(crate) use stream::{Event, RecvStream};
+
+/// Window of one stream, in bytes: enough for 1 Gbit/s at 8 ms without waiting for the peer.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// Window of a connection, in bytes: many readers that stall at once leave room for the others.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// Largest header list that is taken, in bytes: gRPC's hard limit.
+const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
+/// What one stream may have waiting for the peer, in bytes.
+const SEND_BUFFER: usize = 256 * 1024;

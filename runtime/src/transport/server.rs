@@ -1,0 +1,191 @@
+//! A server's side: listening, accepting connections, and the streams that clients open on them.
+
+use std::io;
+use std::path::PathBuf;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::io::Io;
+use super::stream::{RecvStream, SendStream};
+use super::{Address, StreamError};
+
+/// Where a server listens.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, path: PathBuf },
+}
+
+impl Listener {
+    /// Listens on `host:port` or, with the prefix `unix:`, on a socket file.
+    pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
+        let Some(path) = address.strip_prefix("unix:") else {
+            return Ok(Listener::Tcp(TcpListener::bind(address).await?));
+        };
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        Ok(Listener::Unix { listener: bind_unix(&path)?, path })
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
+            Listener::Unix { path, .. } => Ok(Address::Unix(Some(path.clone()))),
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(Io, Address)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                // A socket that the peer has closed already says so again when it is used.
+                let _ = socket.set_nodelay(true);
+                Ok((Io::Tcp(socket), Address::Ip(peer)))
+            }
+            Listener::Unix { listener, .. } => {
+                let (socket, peer) = listener.accept().await?;
+                Ok((Io::Unix(socket), Address::Unix(peer.as_pathname().map(PathBuf::from))))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix { path, .. } = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds a socket file; one that a server left behind which no longer listens is replaced.
+fn bind_unix(path: &PathBuf) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+/// A connection from a client.
+pub(crate) struct Connection {
+    connection: h2::server::Connection<Io, Bytes>,
+}
+
+impl Connection {
+    pub(crate) async fn handshake(io: Io, max_concurrent_streams: u32) -> Result<Connection, h2::Error> {
+        let connection = h2::server::Builder::new()
+            .initial_window_size(super::STREAM_WINDOW)
+            .initial_connection_window_size(super::CONNECTION_WINDOW)
+            .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
+            .max_send_buffer_size(super::SEND_BUFFER)
+            .max_concurrent_streams(max_concurrent_streams)
+            .handshake(io)
+            .await?;
+        Ok(Connection { connection })
+    }
+
+    /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all.
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        // An error ends the connection; each of its calls learns of it by itself.
+        Poll::Ready(match ready!(self.connection.poll_accept(cx)) {
+            Some(Ok((request, respond))) => {
+                let (head, body) = request.into_parts();
+                let recv = if body.is_end_stream() { RecvStream::Done } else { RecvStream::Body(body) };
+                Some(Incoming { head, recv, send: ResponseStream { state: State::Head(respond) } })
+            }
+            Some(Err(_)) | None => None,
+        })
+    }
+
+    /// Takes no more calls, and ends when those that are here have ended.
+    pub(crate) fn graceful_shutdown(&mut self) {
+        self.connection.graceful_shutdown();
+    }
+}
+
+/// A call that a client opened.
+pub(crate) struct Incoming {
+    pub(crate) head: Parts,
+    pub(crate) recv: RecvStream,
+    pub(crate) send: ResponseStream,
+}
+
+/// The response of a call.
+#[derive(Debug)]
+pub(crate) struct ResponseStream {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Head(h2::server::SendResponse<Bytes>),
+    Body(SendStream),
+    Ended,
+}
+
+impl ResponseStream {
+    /// Sends the head; with `end` it is all there is.
+    pub(crate) fn send_head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), StreamError> {
+        let State::Head(respond) = &mut self.state else {
+            return Err(StreamError::ended());
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        let stream = respond.send_response(response, end).map_err(StreamError::from_h2)?;
+        // A finished stream is still watched for nothing more; dropping both halves lets the library forget it.
+        self.state = if end { State::Ended } else { State::Body(SendStream::new(stream)) };
+        Ok(())
+    }
+
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
+        match &mut self.state {
+            State::Body(stream) => stream.poll_send(cx, data),
+            State::Head(_) | State::Ended => Poll::Ready(Err(StreamError::ended())),
+        }
+    }
+
+    pub(crate) fn send_now(&mut self, data: Bytes) -> Result<(), StreamError> {
+        match &mut self.state {
+            State::Body(stream) => stream.send_now(data, false),
+            State::Head(_) | State::Ended => Err(StreamError::ended()),
+        }
+    }
+
+    pub(crate) fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), StreamError> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Body(mut stream) => stream.send_trailers(trailers),
+            State::Head(_) | State::Ended => Err(StreamError::ended()),
+        }
+    }
+
+    /// Ends the call at once in both directions, with CANCEL.
+    pub(crate) fn reset(&mut self) {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Head(mut respond) => respond.send_reset(h2::Reason::CANCEL),
+            State::Body(mut stream) => stream.reset(),
+            State::Ended => {}
+        }
+    }
+
+    /// Ready when the client has cancelled the call or its connection is gone.
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        match &mut self.state {
+            State::Head(respond) => respond.poll_reset(cx).map(|reset| match reset {
+                Ok(reason) => StreamError::reset(reason),
+                Err(error) => StreamError::from_h2(error),
+            }),
+            State::Body(stream) => stream.poll_reset(cx),
+            State::Ended => Poll::Pending,
+        }
+    }
+}
