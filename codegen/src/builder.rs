@@ -28,30 +28,20 @@ pub struct Builder {
 
 impl Builder {
     /// Uses the Rust type at `rust_path` for the message or package `proto_path` (`.pkg`), and generates nothing for it.
-    pub fn extern_path(
-        mut self,
-        proto_path: impl Into<String>,
-        rust_path: impl Into<String>,
-    ) -> Self {
-        self.settings
-            .extern_path
-            .push((proto_path.into(), rust_path.into()));
+    pub fn extern_path(mut self, proto_path: impl Into<String>, rust_path: impl Into<String>) -> Self {
+        self.settings.extern_path.push((proto_path.into(), rust_path.into()));
         self
     }
 
     /// Makes these `bytes` fields [`Bytes`](https://docs.rs/bytes) instead of `Vec<u8>`.
     pub fn bytes(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings
-            .bytes
-            .extend(paths.into_iter().map(Into::into));
+        self.settings.bytes.extend(paths.into_iter().map(Into::into));
         self
     }
 
     /// Makes these map fields `BTreeMap`s instead of `HashMap`s.
     pub fn btree_map(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings
-            .btree_map
-            .extend(paths.into_iter().map(Into::into));
+        self.settings.btree_map.extend(paths.into_iter().map(Into::into));
         self
     }
 
@@ -63,81 +53,49 @@ impl Builder {
 
     /// Puts an attribute on these messages, enums and oneofs.
     pub fn type_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
-        self.settings
-            .type_attribute
-            .push((path.into(), attribute.into()));
+        self.settings.type_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Puts an attribute on these messages.
-    pub fn message_attribute(
-        mut self,
-        path: impl Into<String>,
-        attribute: impl Into<String>,
-    ) -> Self {
-        self.settings
-            .message_attribute
-            .push((path.into(), attribute.into()));
+    pub fn message_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.settings.message_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Puts an attribute on these enums and oneofs.
     pub fn enum_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
-        self.settings
-            .enum_attribute
-            .push((path.into(), attribute.into()));
+        self.settings.enum_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Puts an attribute on these fields.
-    pub fn field_attribute(
-        mut self,
-        path: impl Into<String>,
-        attribute: impl Into<String>,
-    ) -> Self {
-        self.settings
-            .field_attribute
-            .push((path.into(), attribute.into()));
+    pub fn field_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.settings.field_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Puts an attribute on the stubs of these services.
-    pub fn client_attribute(
-        mut self,
-        path: impl Into<String>,
-        attribute: impl Into<String>,
-    ) -> Self {
-        self.settings
-            .client_attribute
-            .push((path.into(), attribute.into()));
+    pub fn client_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.settings.client_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Puts an attribute on the servers of these services.
-    pub fn server_attribute(
-        mut self,
-        path: impl Into<String>,
-        attribute: impl Into<String>,
-    ) -> Self {
-        self.settings
-            .server_attribute
-            .push((path.into(), attribute.into()));
+    pub fn server_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.settings.server_attribute.push((path.into(), attribute.into()));
         self
     }
 
     /// Leaves the `.proto`'s comments on these elements out.
     pub fn disable_comments(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings
-            .disable_comments
-            .extend(paths.into_iter().map(Into::into));
+        self.settings.disable_comments.extend(paths.into_iter().map(Into::into));
         self
     }
 
     /// Derives no `Debug` for these types, so that a hand-written one can stand beside them.
     pub fn skip_debug(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings
-            .skip_debug
-            .extend(paths.into_iter().map(Into::into));
+        self.settings.skip_debug.extend(paths.into_iter().map(Into::into));
         self
     }
 
@@ -161,9 +119,7 @@ impl Builder {
 
     /// The domain in the type URLs of these messages (default: none); with [`enable_type_names`](Self::enable_type_names).
     pub fn type_name_domain(mut self, path: impl Into<String>, domain: impl Into<String>) -> Self {
-        self.settings
-            .type_name_domain
-            .push((path.into(), domain.into()));
+        self.settings.type_name_domain.push((path.into(), domain.into()));
         self
     }
 
@@ -246,11 +202,7 @@ impl Builder {
     /// # Errors
     ///
     /// What is wrong with the input, as `file:line:column: text`; then nothing is written.
-    pub fn compile_protos(
-        &self,
-        protos: &[impl AsRef<Path>],
-        includes: &[impl AsRef<Path>],
-    ) -> Result<(), Error> {
+    pub fn compile_protos(&self, protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
         // First, so that a failed build too runs again when what it failed on changes.
         for variable in ["PROTOC", "PROTOC_INCLUDE"] {
             println!("cargo:rerun-if-env-changed={variable}");
@@ -297,16 +249,9 @@ impl Builder {
     /// # Errors
     ///
     /// As [`compile_protos`](Self::compile_protos).
-    pub fn generate(
-        &self,
-        protos: &[impl AsRef<Path>],
-        includes: &[impl AsRef<Path>],
-    ) -> Result<Generated, Error> {
+    pub fn generate(&self, protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<Generated, Error> {
         let protos: Vec<_> = protos.iter().map(|path| path.as_ref().to_owned()).collect();
-        let includes: Vec<_> = includes
-            .iter()
-            .map(|path| path.as_ref().to_owned())
-            .collect();
+        let includes: Vec<_> = includes.iter().map(|path| path.as_ref().to_owned()).collect();
         self.run(|| load::files(&protos, &includes, &self.engine))
     }
 

@@ -5,9 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use prost_build::Module;
-use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
-};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, ServiceDescriptorProto};
 
 use crate::descriptor::Loaded;
 use crate::error::{Error, Problem};
@@ -22,20 +20,11 @@ pub(crate) fn check<'a>(
     loaded: &Loaded,
     settings: &Settings,
 ) -> Result<(), Error> {
-    let mut names = Names {
-        loaded,
-        settings,
-        taken: HashMap::new(),
-        problems: BTreeSet::new(),
-    };
+    let mut names = Names { loaded, settings, taken: HashMap::new(), problems: BTreeSet::new() };
     for file in files {
         names.file(file);
     }
-    if names.problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(names.problems.into_iter().collect()))
-    }
+    if names.problems.is_empty() { Ok(()) } else { Err(Error::Invalid(names.problems.into_iter().collect())) }
 }
 
 /// What one name was given to.
@@ -53,32 +42,15 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn take(
-        &mut self,
-        file: &FileDescriptorProto,
-        path: &[i32],
-        scope: &str,
-        name: String,
-        what: String,
-    ) {
-        let problem = Problem::new(
-            self.loaded.place(file.name()),
-            place::position(file, path),
-            what,
-        );
+    fn take(&mut self, file: &FileDescriptorProto, path: &[i32], scope: &str, name: String, what: String) {
+        let problem = Problem::new(self.loaded.place(file.name()), place::position(file, path), what);
         let place = match problem.position {
             Some((line, column)) => format!("{}:{line}:{column}", problem.file),
             None => problem.file.clone(),
         };
         match self.taken.get(&(scope.to_owned(), name.clone())) {
             None => {
-                self.taken.insert(
-                    (scope.to_owned(), name),
-                    Taken {
-                        what: problem.text,
-                        place,
-                    },
-                );
+                self.taken.insert((scope.to_owned(), name), Taken { what: problem.text, place });
             }
             Some(first) => {
                 let text = format!(
@@ -113,21 +85,12 @@ impl Names<'_> {
         message: &DescriptorProto,
     ) {
         let full = format!("{outer}.{}", message.name());
-        let is_entry = message
-            .options
-            .as_ref()
-            .is_some_and(|options| options.map_entry());
+        let is_entry = message.options.as_ref().is_some_and(|options| options.map_entry());
         if is_entry || self.settings.is_extern(&full) {
             return;
         }
         let at = |field: i32, index: usize| [path, &[field, number(index)]].concat();
-        self.take(
-            file,
-            path,
-            scope,
-            name::upper_camel(message.name()),
-            format!("message {}", message.name()),
-        );
+        self.take(file, path, scope, name::upper_camel(message.name()), format!("message {}", message.name()));
 
         let inner = format!("{scope}::{}", name::snake(message.name()));
         let fields = format!("{inner} fields");
@@ -137,13 +100,7 @@ impl Names<'_> {
                 None => self.take(file, &path, &fields, name::snake(field.name()), what),
                 Some(oneof) => {
                     let variants = format!("{inner} oneof {oneof}");
-                    self.take(
-                        file,
-                        &path,
-                        &variants,
-                        name::upper_camel(field.name()),
-                        what,
-                    );
+                    self.take(file, &path, &variants, name::upper_camel(field.name()), what);
                 }
             }
         }
@@ -154,26 +111,16 @@ impl Names<'_> {
             self.enumeration(file, &at(4, index), &inner, &full, enumeration);
         }
         let nested = message.nested_type.iter().map(|nested| nested.name());
-        let types: BTreeSet<String> = nested
-            .chain(message.enum_type.iter().map(|nested| nested.name()))
-            .map(name::upper_camel)
-            .collect();
+        let types: BTreeSet<String> =
+            nested.chain(message.enum_type.iter().map(|nested| nested.name())).map(name::upper_camel).collect();
         for (index, oneof) in message.oneof_decl.iter().enumerate() {
-            let has_fields = message
-                .field
-                .iter()
-                .any(|field| field.oneof_index == Some(number(index)) && !field.proto3_optional());
+            let has_fields =
+                message.field.iter().any(|field| field.oneof_index == Some(number(index)) && !field.proto3_optional());
             if !has_fields {
                 continue;
             }
             let what = format!("oneof {}", oneof.name());
-            self.take(
-                file,
-                &at(8, index),
-                &fields,
-                name::snake(oneof.name()),
-                what.clone(),
-            );
+            self.take(file, &at(8, index), &fields, name::snake(oneof.name()), what.clone());
             let mut name = name::upper_camel(oneof.name());
             if types.contains(&name) {
                 // prost's way out of this very clash.
@@ -191,49 +138,24 @@ impl Names<'_> {
         outer: &str,
         enumeration: &EnumDescriptorProto,
     ) {
-        if self
-            .settings
-            .is_extern(&format!("{outer}.{}", enumeration.name()))
-        {
+        if self.settings.is_extern(&format!("{outer}.{}", enumeration.name())) {
             return;
         }
         let rust = name::upper_camel(enumeration.name());
         let variants = format!("{scope}::{rust} values");
-        self.take(
-            file,
-            path,
-            scope,
-            rust,
-            format!("enum {}", enumeration.name()),
-        );
+        self.take(file, path, scope, rust, format!("enum {}", enumeration.name()));
         let mut numbers = BTreeSet::new();
         for (index, value) in enumeration.value.iter().enumerate() {
             // Of several names for one number, prost keeps the first.
             if numbers.insert(value.number()) {
-                let name = name::of_value(
-                    enumeration.name(),
-                    value.name(),
-                    self.settings.retain_enum_prefix,
-                );
+                let name = name::of_value(enumeration.name(), value.name(), self.settings.retain_enum_prefix);
                 let path = [path, &[2, number(index)]].concat();
-                self.take(
-                    file,
-                    &path,
-                    &variants,
-                    name,
-                    format!("enum value {}", value.name()),
-                );
+                self.take(file, &path, &variants, name, format!("enum value {}", value.name()));
             }
         }
     }
 
-    fn service(
-        &mut self,
-        file: &FileDescriptorProto,
-        index: usize,
-        scope: &str,
-        service: &ServiceDescriptorProto,
-    ) {
+    fn service(&mut self, file: &FileDescriptorProto, index: usize, scope: &str, service: &ServiceDescriptorProto) {
         let path = [6, number(index)];
         let mut types = Vec::new();
         if self.settings.build_client {
@@ -244,24 +166,12 @@ impl Names<'_> {
         }
         for suffix in types {
             let name = name::of_service(service.name(), suffix);
-            self.take(
-                file,
-                &path,
-                scope,
-                name,
-                format!("the {suffix} of service {}", service.name()),
-            );
+            self.take(file, &path, scope, name, format!("the {suffix} of service {}", service.name()));
         }
         let methods = format!("{scope} service {}", service.name());
         for (at, method) in service.method.iter().enumerate() {
             let name = name::of_method(method.name());
-            self.take(
-                file,
-                &[6, number(index), 2, number(at)],
-                &methods,
-                name,
-                format!("rpc {}", method.name()),
-            );
+            self.take(file, &[6, number(index), 2, number(at)], &methods, name, format!("rpc {}", method.name()));
         }
     }
 }

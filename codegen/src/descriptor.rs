@@ -41,18 +41,12 @@ pub(crate) struct RawSet {
 
 /// The files of a serialized `FileDescriptorSet`.
 pub(crate) fn split_set(bytes: &[u8], what: &str) -> Result<Vec<RawFile>, Error> {
-    let set = RawSet::decode(bytes).map_err(|source| Error::Decode {
-        what: what.to_owned(),
-        source,
-    })?;
+    let set = RawSet::decode(bytes).map_err(|source| Error::Decode { what: what.to_owned(), source })?;
     set.file
         .into_iter()
         .map(|bytes| {
-            let proto =
-                FileDescriptorProto::decode(bytes.as_slice()).map_err(|source| Error::Decode {
-                    what: what.to_owned(),
-                    source,
-                })?;
+            let proto = FileDescriptorProto::decode(bytes.as_slice())
+                .map_err(|source| Error::Decode { what: what.to_owned(), source })?;
             Ok(RawFile { bytes, proto })
         })
         .collect()
@@ -61,10 +55,7 @@ pub(crate) fn split_set(bytes: &[u8], what: &str) -> Result<Vec<RawFile>, Error>
 impl Loaded {
     /// The file as an error names it.
     pub(crate) fn place(&self, name: &str) -> String {
-        self.places
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| name.to_owned())
+        self.places.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
     /// The files of `roots` and all that they import, each after its imports: what reflection wants to serve. Comments are
@@ -81,22 +72,11 @@ impl Loaded {
     pub(crate) fn whole_set(&self) -> Vec<u8> {
         let mut names: Vec<_> = self.files.iter().map(|file| file.proto.name()).collect();
         names.sort_unstable();
-        RawSet {
-            file: self
-                .in_order(&names)
-                .into_iter()
-                .map(|file| file.bytes.clone())
-                .collect(),
-        }
-        .encode_to_vec()
+        RawSet { file: self.in_order(&names).into_iter().map(|file| file.bytes.clone()).collect() }.encode_to_vec()
     }
 
     fn in_order(&self, roots: &[&str]) -> Vec<&RawFile> {
-        let by_name: HashMap<_, _> = self
-            .files
-            .iter()
-            .map(|file| (file.proto.name(), file))
-            .collect();
+        let by_name: HashMap<_, _> = self.files.iter().map(|file| (file.proto.name(), file)).collect();
         let mut order = Vec::new();
         let mut seen = HashSet::new();
         // (file, whether its imports are done); a stack of our own, for a chain of imports has any length.
@@ -109,13 +89,7 @@ impl Loaded {
                 order.push(*file);
             } else if seen.insert(name) {
                 open.push((name, true));
-                open.extend(
-                    file.proto
-                        .dependency
-                        .iter()
-                        .rev()
-                        .map(|import| (import.as_str(), false)),
-                );
+                open.extend(file.proto.dependency.iter().rev().map(|import| (import.as_str(), false)));
             }
         }
         order
@@ -127,10 +101,7 @@ const SOURCE_INFO: u32 = 9;
 
 /// The same descriptor without its field `source_code_info`, byte for byte.
 fn without_source_info(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let decode = |source| Error::Decode {
-        what: "a file descriptor".to_owned(),
-        source,
-    };
+    let decode = |source| Error::Decode { what: "a file descriptor".to_owned(), source };
     let mut kept = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -37,13 +37,7 @@ impl Docs {
                 *known = text;
             }
         }
-        let mut walk = Walk {
-            docs: self,
-            comments,
-            disabled,
-            path: Vec::new(),
-            locations: Vec::new(),
-        };
+        let mut walk = Walk { docs: self, comments, disabled, path: Vec::new(), locations: Vec::new() };
         walk.file(file, &package(file));
         let mut location = walk.locations;
         location.sort_by(|left, right| left.path.cmp(&right.path));
@@ -52,23 +46,15 @@ impl Docs {
 
     /// What stands behind a token; empty if `text` is none.
     pub(crate) fn lines(&self, text: &str) -> &[String] {
-        let index = text
-            .trim()
-            .strip_prefix(TOKEN)
-            .and_then(|index| index.parse::<usize>().ok());
-        index
-            .and_then(|index| self.texts.get(index))
-            .map_or(&[], Vec::as_slice)
+        let index = text.trim().strip_prefix(TOKEN).and_then(|index| index.parse::<usize>().ok());
+        index.and_then(|index| self.texts.get(index)).map_or(&[], Vec::as_slice)
     }
 
     /// Replaces the tokens in generated text.
     pub(crate) fn put_back(&self, generated: &str) -> String {
         let mut text = String::with_capacity(generated.len() * 2);
         for line in generated.lines() {
-            let lines = line
-                .trim_start()
-                .strip_prefix("///")
-                .map_or(&[] as &[_], |line| self.lines(line));
+            let lines = line.trim_start().strip_prefix("///").map_or(&[] as &[_], |line| self.lines(line));
             if lines.is_empty() {
                 text.push_str(line);
                 text.push('\n');
@@ -115,9 +101,7 @@ impl Walk<'_> {
                 for (index, method) in service.method.iter().enumerate() {
                     let path = format!("/{}/{}", &name[1..], method.name());
                     let name = format!("{name}.{}", method.name());
-                    walk.at(2, index, |walk| {
-                        walk.element(&name, || format!("Calls `{path}`."))
-                    });
+                    walk.at(2, index, |walk| walk.element(&name, || format!("Calls `{path}`.")));
                 }
             });
         }
@@ -129,9 +113,7 @@ impl Walk<'_> {
         for (index, field) in message.field.iter().enumerate() {
             let name = format!("{name}.{}", field.name());
             self.at(2, index, |walk| {
-                walk.element(&name, || {
-                    format!("The field `{}`, number {}.", field.name(), field.number())
-                });
+                walk.element(&name, || format!("The field `{}`, number {}.", field.name(), field.number()));
             });
         }
         for (index, nested) in message.nested_type.iter().enumerate() {
@@ -142,11 +124,7 @@ impl Walk<'_> {
         }
         for (index, oneof) in message.oneof_decl.iter().enumerate() {
             let name = format!("{name}.{}", oneof.name());
-            self.at(8, index, |walk| {
-                walk.element(&name, || {
-                    format!("One of the fields of `{}`.", oneof.name())
-                })
-            });
+            self.at(8, index, |walk| walk.element(&name, || format!("One of the fields of `{}`.", oneof.name())));
         }
     }
 
@@ -155,9 +133,7 @@ impl Walk<'_> {
         self.element(&name, || format!("The enum `{}`.", &name[1..]));
         for (index, value) in enumeration.value.iter().enumerate() {
             let name = format!("{name}.{}", value.name());
-            self.at(2, index, |walk| {
-                walk.element(&name, || format!("The value `{}`.", value.name()))
-            });
+            self.at(2, index, |walk| walk.element(&name, || format!("The value `{}`.", value.name())));
         }
     }
 
@@ -168,23 +144,14 @@ impl Walk<'_> {
     }
 
     fn element(&mut self, name: &str, otherwise: impl FnOnce() -> String) {
-        let comment = self
-            .comments
-            .get(&self.path)
-            .filter(|_| !covers(self.disabled, name));
-        let mut lines = comment
-            .map(|comment| markdown::clean(comment))
-            .unwrap_or_default();
+        let comment = self.comments.get(&self.path).filter(|_| !covers(self.disabled, name));
+        let mut lines = comment.map(|comment| markdown::clean(comment)).unwrap_or_default();
         if lines.is_empty() {
             lines = vec![otherwise()];
         }
         let token = format!("{TOKEN}{}", self.docs.texts.len());
         self.docs.texts.push(lines);
         let path = self.path.clone();
-        self.locations.push(Location {
-            path,
-            leading_comments: Some(token),
-            ..Location::default()
-        });
+        self.locations.push(Location { path, leading_comments: Some(token), ..Location::default() });
     }
 }

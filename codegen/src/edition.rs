@@ -28,15 +28,10 @@ pub(crate) fn lower(raw: &RawFile) -> Result<FileDescriptorProto, Error> {
         "editions" => {}
         other => return refuse(format!("syntax {other:?} is not known")),
     }
-    let featured = FeaturedFile::decode(raw.bytes.as_slice()).map_err(|source| Error::Decode {
-        what: format!("the features of {}", raw.proto.name()),
-        source,
-    })?;
+    let featured = FeaturedFile::decode(raw.bytes.as_slice())
+        .map_err(|source| Error::Decode { what: format!("the features of {}", raw.proto.name()), source })?;
     if !(EDITION_2023..=NEWEST).contains(&featured.edition()) {
-        return refuse(format!(
-            "edition {} is not known; 2023 and 2024 are",
-            featured.edition()
-        ));
+        return refuse(format!("edition {} is not known; 2023 and 2024 are", featured.edition()));
     }
     let features = Rules::DEFAULT.with(featured.options.and_then(|options| options.features));
     let package = package(&file);
@@ -47,39 +42,20 @@ pub(crate) fn lower(raw: &RawFile) -> Result<FileDescriptorProto, Error> {
     Ok(file)
 }
 
-fn lower_message(
-    message: &mut DescriptorProto,
-    featured: &FeaturedMessage,
-    outer: Rules,
-    scope: &str,
-) {
+fn lower_message(message: &mut DescriptorProto, featured: &FeaturedMessage, outer: Rules, scope: &str) {
     let scope = format!("{scope}.{}", message.name());
     let features = outer.with(featured.options.and_then(|options| options.features));
     let entries: Vec<String> = message
         .nested_type
         .iter()
-        .filter(|nested| {
-            nested
-                .options
-                .as_ref()
-                .is_some_and(|options| options.map_entry())
-        })
+        .filter(|nested| nested.options.as_ref().is_some_and(|options| options.map_entry()))
         .map(|nested| format!("{scope}.{}", nested.name()))
         .collect();
-    let is_entry = message
-        .options
-        .as_ref()
-        .is_some_and(|options| options.map_entry());
+    let is_entry = message.options.as_ref().is_some_and(|options| options.map_entry());
     for (field, own) in message.field.iter_mut().zip(&featured.field) {
-        let oneof = field
-            .oneof_index
-            .and_then(|index| featured.oneof_decl.get(usize::try_from(index).ok()?));
+        let oneof = field.oneof_index.and_then(|index| featured.oneof_decl.get(usize::try_from(index).ok()?));
         let rules = features
-            .with(
-                oneof
-                    .and_then(|oneof| oneof.options)
-                    .and_then(|options| options.features),
-            )
+            .with(oneof.and_then(|oneof| oneof.options).and_then(|options| options.features))
             .with(own.options.and_then(|options| options.features));
         // A map is one field of length-prefixed entries, whatever the features around it.
         let is_map = is_entry || entries.iter().any(|entry| field.type_name() == entry);
@@ -100,17 +76,12 @@ fn lower_field(field: &mut FieldDescriptorProto, rules: Rules, is_map: bool) {
     }
     match field.label() {
         Label::Repeated => {
-            field
-                .options
-                .get_or_insert_with(FieldOptions::default)
-                .packed = Some(rules.packed);
+            field.options.get_or_insert_with(FieldOptions::default).packed = Some(rules.packed);
         }
         _ if field.oneof_index.is_some() => {}
         _ if rules.presence == Presence::Required => field.set_label(Label::Required),
         // prost makes every singular message an Option, but a group only if it is told to.
-        _ if rules.presence == Presence::Explicit || is_message => {
-            field.proto3_optional = Some(true)
-        }
+        _ if rules.presence == Presence::Explicit || is_message => field.proto3_optional = Some(true),
         _ => {}
     }
 }
@@ -132,11 +103,7 @@ struct Rules {
 
 impl Rules {
     /// Editions 2023 and 2024 agree on these.
-    const DEFAULT: Self = Self {
-        presence: Presence::Explicit,
-        packed: true,
-        delimited: false,
-    };
+    const DEFAULT: Self = Self { presence: Presence::Explicit, packed: true, delimited: false };
 
     fn with(mut self, features: Option<FeatureSet>) -> Self {
         let Some(features) = features else {

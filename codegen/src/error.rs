@@ -65,11 +65,7 @@ impl Error {
     }
 
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io {
-            doing,
-            path: path.into(),
-            source,
-        }
+        Self::Io { doing, path: path.into(), source }
     }
 }
 
@@ -97,16 +93,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(
-        file: impl Into<String>,
-        position: Option<(u32, u32)>,
-        text: impl Into<String>,
-    ) -> Self {
-        Self {
-            file: file.into(),
-            position,
-            text: text.into(),
-        }
+    pub(crate) fn new(file: impl Into<String>, position: Option<(u32, u32)>, text: impl Into<String>) -> Self {
+        Self { file: file.into(), position, text: text.into() }
     }
 }
 
@@ -120,9 +108,5 @@ impl fmt::Display for Problem {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(Problem::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

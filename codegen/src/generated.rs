@@ -33,16 +33,8 @@ pub enum Difference {
 }
 
 impl Generated {
-    pub(crate) fn new(
-        files: BTreeMap<String, String>,
-        file_descriptor_set: Vec<u8>,
-        read: Vec<PathBuf>,
-    ) -> Self {
-        Self {
-            files,
-            file_descriptor_set,
-            read,
-        }
+    pub(crate) fn new(files: BTreeMap<String, String>, file_descriptor_set: Vec<u8>, read: Vec<PathBuf>) -> Self {
+        Self { files, file_descriptor_set, read }
     }
 
     /// The text of each file, by its path below the output folder.
@@ -97,9 +89,7 @@ impl Generated {
             Err(error) => return Err(Error::io("read", folder, error)),
         };
         for entry in entries {
-            let path = entry
-                .map_err(|error| Error::io("read", folder, error))?
-                .path();
+            let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 continue;
             };

@@ -21,26 +21,18 @@ pub(crate) fn run<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Re
             silence_this_thread();
             work()
         };
-        let started = thread::Builder::new()
-            .name("callwright-build".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, quiet);
-        let thread =
-            started.map_err(|error| Error::Backend(format!("cannot start a thread: {error}")))?;
+        let started =
+            thread::Builder::new().name("callwright-build".to_owned()).stack_size(STACK).spawn_scoped(scope, quiet);
+        let thread = started.map_err(|error| Error::Backend(format!("cannot start a thread: {error}")))?;
         thread.join().unwrap_or_else(|panic| {
-            Err(Error::Backend(format!(
-                "the parser or prost-build gave up on this input: {}",
-                text(&*panic)
-            )))
+            Err(Error::Backend(format!("the parser or prost-build gave up on this input: {}", text(&*panic))))
         })
     })
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
-    owned
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given")
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }
 
 thread_local! {
@@ -70,24 +62,15 @@ mod tests {
     #[test]
     fn a_panic_becomes_an_error_with_its_text() {
         let result: Result<(), Error> = run(|| panic!("unknown syntax: {}", 7));
-        let Err(error) = result else {
-            panic!("it did not fail")
-        };
-        assert_eq!(
-            error.to_string(),
-            "the parser or prost-build gave up on this input: unknown syntax: 7"
-        );
+        let Err(error) = result else { panic!("it did not fail") };
+        assert_eq!(error.to_string(), "the parser or prost-build gave up on this input: unknown syntax: 7");
     }
 
     #[test]
     fn the_stack_is_deep() {
         fn depth(left: u32) -> u32 {
             let frame = std::hint::black_box([left; 256]);
-            if left == 0 {
-                0
-            } else {
-                depth(left - 1) + frame[0] / left.max(1)
-            }
+            if left == 0 { 0 } else { depth(left - 1) + frame[0] / left.max(1) }
         }
         assert_eq!(run(|| Ok(depth(100_000))).ok(), Some(100_000));
     }

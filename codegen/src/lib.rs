@@ -43,10 +43,7 @@ pub use generated::{Difference, Generated};
 /// # Errors
 ///
 /// What is wrong with the input, as `file:line:column: text`; then nothing is written.
-pub fn compile_protos(
-    protos: &[impl AsRef<Path>],
-    includes: &[impl AsRef<Path>],
-) -> Result<(), Error> {
+pub fn compile_protos(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
     configure().compile_protos(protos, includes)
 }
 

@@ -12,14 +12,8 @@ pub(crate) fn allow(file: &mut syn::File) {
     for item in &mut file.items {
         if let Some(attributes) = attributes(item) {
             // After the doc comment, before the derives.
-            let docs = attributes
-                .iter()
-                .take_while(|attribute| attribute.path().is_ident("doc"))
-                .count();
-            attributes.insert(
-                docs,
-                parse_quote!(#[allow(dead_code, unreachable_pub, clippy::all)]),
-            );
+            let docs = attributes.iter().take_while(|attribute| attribute.path().is_ident("doc")).count();
+            attributes.insert(docs, parse_quote!(#[allow(dead_code, unreachable_pub, clippy::all)]));
         }
     }
 }

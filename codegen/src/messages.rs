@@ -26,26 +26,13 @@ pub(crate) struct Messages {
 }
 
 /// Runs prost-build over all files, imports included: it needs them to see which types contain each other.
-pub(crate) fn generate(
-    files: Vec<FileDescriptorProto>,
-    settings: &Settings,
-) -> Result<Messages, Error> {
+pub(crate) fn generate(files: Vec<FileDescriptorProto>, settings: &Settings) -> Result<Messages, Error> {
     let services = Rc::new(RefCell::new(Vec::new()));
     let mut config = configure(settings);
-    config.service_generator(Box::new(Collect {
-        services: Rc::clone(&services),
-    }));
-    let requests = files
-        .into_iter()
-        .map(|file| (Module::from_protobuf_package_name(file.package()), file))
-        .collect();
-    let modules = config
-        .generate(requests)
-        .map_err(|error| Error::Setting(error.to_string()))?;
-    Ok(Messages {
-        modules: modules.into_iter().collect(),
-        services: services.take(),
-    })
+    config.service_generator(Box::new(Collect { services: Rc::clone(&services) }));
+    let requests = files.into_iter().map(|file| (Module::from_protobuf_package_name(file.package()), file)).collect();
+    let modules = config.generate(requests).map_err(|error| Error::Setting(error.to_string()))?;
+    Ok(Messages { modules: modules.into_iter().collect(), services: services.take() })
 }
 
 /// Keeps the services and writes nothing.
@@ -62,10 +49,7 @@ impl ServiceGenerator for Collect {
 fn configure(settings: &Settings) -> Config {
     let mut config = Config::new();
     config.prost_path(PROST).prost_types_path(PROST_TYPES);
-    config
-        .btree_map(&settings.btree_map)
-        .bytes(&settings.bytes)
-        .skip_debug(&settings.skip_debug);
+    config.btree_map(&settings.btree_map).bytes(&settings.bytes).skip_debug(&settings.skip_debug);
     for path in &settings.boxed {
         config.boxed(path);
     }

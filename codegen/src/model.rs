@@ -17,6 +17,8 @@ pub(crate) struct ServiceModel {
     pub(crate) stub: Ident,
     pub(crate) servicer: Ident,
     pub(crate) server: Ident,
+    /// The type parameter of the server: `S`, unless a message is called so.
+    pub(crate) parameter: Ident,
     /// As it goes over the wire: `helloworld.Greeter`.
     pub(crate) full_name: String,
     pub(crate) docs: Vec<String>,
@@ -51,19 +53,15 @@ pub(crate) enum Shape {
 impl ServiceModel {
     pub(crate) fn new(service: &Service, docs: &Docs, settings: &Settings) -> Result<Self, Error> {
         let full_name = match service.package.as_str() {
-            package if package.is_empty() || settings.disable_package_emission => {
-                service.proto_name.clone()
-            }
+            package if package.is_empty() || settings.disable_package_emission => service.proto_name.clone(),
             package => format!("{package}.{}", service.proto_name),
         };
         let proto_name = match service.package.as_str() {
             "" => format!(".{}", service.proto_name),
             package => format!(".{package}.{}", service.proto_name),
         };
-        let methods = service
-            .methods
-            .iter()
-            .map(|method| MethodModel::new(method, &full_name, docs));
+        let methods = service.methods.iter().map(|method| MethodModel::new(method, &full_name, docs));
+        let methods = methods.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             stub: ident(&name::of_service(&service.proto_name, "Stub"))?,
             servicer: ident(&name::of_service(&service.proto_name, "Servicer"))?,
@@ -72,7 +70,8 @@ impl ServiceModel {
             deprecated: service.options.deprecated(),
             client_attributes: attributes(&settings.client_attribute, &proto_name)?,
             server_attributes: attributes(&settings.server_attribute, &proto_name)?,
-            methods: methods.collect::<Result<_, _>>()?,
+            parameter: ident(&parameter(service))?,
+            methods,
             full_name,
         })
     }
@@ -97,12 +96,20 @@ impl MethodModel {
     }
 }
 
+fn parameter(service: &Service) -> String {
+    let uses = |name: &str| {
+        let mut methods = service.methods.iter();
+        methods.any(|method| method.input_type == name || method.output_type == name)
+    };
+    let mut name = "S".to_owned();
+    while uses(&name) {
+        name.push('S');
+    }
+    name
+}
+
 fn lines(tokens: &[String], docs: &Docs) -> Vec<String> {
-    tokens
-        .iter()
-        .flat_map(|token| docs.lines(token))
-        .cloned()
-        .collect()
+    tokens.iter().flat_map(|token| docs.lines(token)).cloned().collect()
 }
 
 fn ident(name: &str) -> Result<Ident, Error> {
@@ -110,8 +117,8 @@ fn ident(name: &str) -> Result<Ident, Error> {
 }
 
 fn rust_type(path: &str) -> Result<TokenStream, Error> {
-    let path: Result<syn::Type, _> = syn::parse_str(path)
-        .map_err(|error| Error::Setting(format!("`{path}` is no Rust type: {error}")));
+    let path: Result<syn::Type, _> =
+        syn::parse_str(path).map_err(|error| Error::Setting(format!("`{path}` is no Rust type: {error}")));
     Ok(path?.into_token_stream())
 }
 
@@ -119,9 +126,7 @@ fn attributes(settings: &[(String, String)], element: &str) -> Result<TokenStrea
     let mut attributes = TokenStream::new();
     for (_, attribute) in settings.iter().filter(|(path, _)| covers([path], element)) {
         let parsed = syn::Attribute::parse_outer.parse_str(attribute);
-        let parsed = parsed.map_err(|error| {
-            Error::Setting(format!("`{attribute}` is no Rust attribute: {error}"))
-        })?;
+        let parsed = parsed.map_err(|error| Error::Setting(format!("`{attribute}` is no Rust attribute: {error}")))?;
         attributes.extend(parsed.into_iter().map(ToTokens::into_token_stream));
     }
     Ok(attributes)

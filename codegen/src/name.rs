@@ -31,21 +31,18 @@ pub(crate) fn of_value(enumeration: &str, value: &str, retain: bool) -> String {
     if retain {
         return name;
     }
-    let stripped = name
-        .strip_prefix(&upper_camel(enumeration))
-        .filter(|rest| rest.starts_with(char::is_uppercase));
+    let stripped = name.strip_prefix(&upper_camel(enumeration)).filter(|rest| rest.starts_with(char::is_uppercase));
     stripped.map_or_else(|| name.clone(), |rest| sanitize(rest.to_owned()))
 }
 
 /// prost-build's rule, which it does not publish.
 fn sanitize(name: String) -> String {
     match name.as_str() {
-        "as" | "break" | "const" | "continue" | "else" | "enum" | "false" | "fn" | "for" | "if"
-        | "impl" | "in" | "let" | "loop" | "match" | "mod" | "move" | "mut" | "pub" | "ref"
-        | "return" | "static" | "struct" | "trait" | "true" | "type" | "unsafe" | "use"
-        | "where" | "while" | "dyn" | "abstract" | "become" | "box" | "do" | "final" | "macro"
-        | "override" | "priv" | "typeof" | "unsized" | "virtual" | "yield" | "async" | "await"
-        | "try" | "gen" => format!("r#{name}"),
+        "as" | "break" | "const" | "continue" | "else" | "enum" | "false" | "fn" | "for" | "if" | "impl" | "in"
+        | "let" | "loop" | "match" | "mod" | "move" | "mut" | "pub" | "ref" | "return" | "static" | "struct"
+        | "trait" | "true" | "type" | "unsafe" | "use" | "where" | "while" | "dyn" | "abstract" | "become" | "box"
+        | "do" | "final" | "macro" | "override" | "priv" | "typeof" | "unsized" | "virtual" | "yield" | "async"
+        | "await" | "try" | "gen" => format!("r#{name}"),
         "_" | "super" | "self" | "Self" | "extern" | "crate" => name + "_",
         _ if name.starts_with(char::is_numeric) => format!("_{name}"),
         _ => name,

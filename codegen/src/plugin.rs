@@ -26,10 +26,7 @@ pub fn respond(request: &[u8]) -> Vec<u8> {
     };
     match guard::run(|| answer(request)) {
         Ok(files) => {
-            let file = |(name, content)| ResponseFile {
-                name: Some(name),
-                content: Some(content),
-            };
+            let file = |(name, content)| ResponseFile { name: Some(name), content: Some(content) };
             response.file = files.into_iter().map(file).collect();
         }
         // Debug, for it tells the causes too.
@@ -44,10 +41,7 @@ fn answer(request: &[u8]) -> Result<BTreeMap<String, String>, Error> {
         move |source| Error::Decode { what, source }
     };
     let request = Request::decode(request).map_err(decode("the CodeGeneratorRequest"))?;
-    let mut settings = Settings {
-        layout: Layout::Folders,
-        ..Settings::default()
-    };
+    let mut settings = Settings { layout: Layout::Folders, ..Settings::default() };
     parameter::apply(request.parameter(), &mut settings)?;
     let mut files = Vec::new();
     for bytes in request.proto_file {
@@ -57,16 +51,10 @@ fn answer(request: &[u8]) -> Result<BTreeMap<String, String>, Error> {
     }
     for name in &request.file_to_generate {
         if !files.iter().any(|file| file.proto.name() == name) {
-            return Err(Error::NotFound(format!(
-                "{name}: to be generated, but its descriptor is not in the request"
-            )));
+            return Err(Error::NotFound(format!("{name}: to be generated, but its descriptor is not in the request")));
         }
     }
-    let loaded = Loaded {
-        files,
-        inputs: request.file_to_generate,
-        ..Loaded::default()
-    };
+    let loaded = Loaded { files, inputs: request.file_to_generate, ..Loaded::default() };
     generate(&loaded, &settings, Scope::Inputs)
 }
 

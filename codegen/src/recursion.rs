@@ -19,10 +19,7 @@ pub(crate) fn boxed_groups(files: &[FileDescriptorProto]) -> Vec<String> {
             graph.add(&package, message);
         }
     }
-    let groups = graph
-        .groups
-        .iter()
-        .filter(|group| graph.leads(&group.inner, &group.outer));
+    let groups = graph.groups.iter().filter(|group| graph.leads(&group.inner, &group.outer));
     groups.map(|group| group.field.clone()).collect()
 }
 
@@ -42,32 +39,20 @@ struct Group {
 impl Graph {
     fn add(&mut self, scope: &str, message: &DescriptorProto) {
         let name = format!("{scope}.{}", message.name());
-        for field in message
-            .field
-            .iter()
-            .filter(|field| field.label() != Label::Repeated)
-        {
+        for field in message.field.iter().filter(|field| field.label() != Label::Repeated) {
             if !matches!(field.r#type(), Type::Message | Type::Group) {
                 continue;
             }
-            self.edges
-                .entry(name.clone())
-                .or_default()
-                .push(field.type_name().to_owned());
+            self.edges.entry(name.clone()).or_default().push(field.type_name().to_owned());
             if field.r#type() == Type::Group {
                 let oneof = field.oneof_index.filter(|_| !field.proto3_optional());
-                let oneof =
-                    oneof.and_then(|index| message.oneof_decl.get(usize::try_from(index).ok()?));
+                let oneof = oneof.and_then(|index| message.oneof_decl.get(usize::try_from(index).ok()?));
                 let field = match oneof {
                     Some(oneof) => format!("{name}.{}.{}", oneof.name(), field.name()),
                     None => format!("{name}.{}", field.name()),
                 };
                 let inner = self.edges[&name].last().cloned().unwrap_or_default();
-                self.groups.push(Group {
-                    outer: name.clone(),
-                    inner,
-                    field,
-                });
+                self.groups.push(Group { outer: name.clone(), inner, field });
             }
         }
         for nested in &message.nested_type {
@@ -83,13 +68,7 @@ impl Graph {
                 return true;
             }
             if seen.insert(name) {
-                open.extend(
-                    self.edges
-                        .get(name)
-                        .into_iter()
-                        .flatten()
-                        .map(String::as_str),
-                );
+                open.extend(self.edges.get(name).into_iter().flatten().map(String::as_str));
             }
         }
         false

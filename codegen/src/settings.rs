@@ -75,11 +75,8 @@ impl Default for Settings {
 impl Settings {
     /// Whether a type comes from elsewhere, by prost's rules: `extern_path` names it or a scope around it.
     pub(crate) fn is_extern(&self, element: &str) -> bool {
-        let within = |path: &str| {
-            element
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
+        let within =
+            |path: &str| element.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.extern_path.iter().any(|(path, _)| within(path))
             || (!self.compile_well_known_types && within(".google.protobuf"))
     }
@@ -101,13 +98,9 @@ pub(crate) fn covers<'a>(paths: impl IntoIterator<Item = &'a String>, element: &
         let path = path.as_str();
         path == "." || path == element || {
             if path.starts_with('.') {
-                element
-                    .strip_prefix(path)
-                    .is_some_and(|rest| rest.starts_with('.'))
+                element.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
             } else {
-                element
-                    .strip_suffix(path)
-                    .is_some_and(|rest| rest.ends_with('.'))
+                element.strip_suffix(path).is_some_and(|rest| rest.ends_with('.'))
             }
         }
     })

@@ -14,41 +14,28 @@ use crate::place;
 
 /// Checks all files together.
 pub(crate) fn check(loaded: &Loaded) -> Result<(), Error> {
-    let mut check = Check {
-        loaded,
-        types: HashMap::new(),
-        problems: BTreeSet::new(),
-    };
+    let mut check = Check { loaded, types: HashMap::new(), problems: BTreeSet::new() };
     let mut names = BTreeMap::new();
     for file in loaded.files.iter().map(|file| &file.proto) {
         if file.name().is_empty() {
             check.report(file, &[], "the descriptor has no name".to_owned());
         }
         if names.insert(file.name(), ()).is_some() {
-            check.report(
-                file,
-                &[],
-                "the descriptor set holds this file twice".to_owned(),
-            );
+            check.report(file, &[], "the descriptor set holds this file twice".to_owned());
         }
         check.declare(file);
     }
     for file in loaded.files.iter().map(|file| &file.proto) {
         for (index, import) in file.dependency.iter().enumerate() {
             if !names.contains_key(import.as_str()) {
-                let text = format!(
-                    "imports {import:?}, which the descriptor set does not hold (protoc --include_imports)"
-                );
+                let text =
+                    format!("imports {import:?}, which the descriptor set does not hold (protoc --include_imports)");
                 check.report(file, &[3, number(index)], text);
             }
         }
         check.file(file);
     }
-    if check.problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(check.problems.into_iter().collect()))
-    }
+    if check.problems.is_empty() { Ok(()) } else { Err(Error::Invalid(check.problems.into_iter().collect())) }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -65,11 +52,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn report(&mut self, file: &FileDescriptorProto, path: &[i32], text: String) {
-        self.problems.insert(Problem::new(
-            self.loaded.place(file.name()),
-            place::position(file, path),
-            text,
-        ));
+        self.problems.insert(Problem::new(self.loaded.place(file.name()), place::position(file, path), text));
     }
 
     fn declare(&mut self, file: &FileDescriptorProto) {
@@ -78,8 +61,7 @@ impl Check<'_> {
             self.declare_message(&package, message);
         }
         for enumeration in &file.enum_type {
-            self.types
-                .insert(format!("{package}.{}", enumeration.name()), Kind::Enum);
+            self.types.insert(format!("{package}.{}", enumeration.name()), Kind::Enum);
         }
     }
 
@@ -89,19 +71,14 @@ impl Check<'_> {
             self.declare_message(&name, nested);
         }
         for enumeration in &message.enum_type {
-            self.types
-                .insert(format!("{name}.{}", enumeration.name()), Kind::Enum);
+            self.types.insert(format!("{name}.{}", enumeration.name()), Kind::Enum);
         }
         self.types.insert(name, Kind::Message);
     }
 
     fn file(&mut self, file: &FileDescriptorProto) {
         if !file.package().is_empty() && !file.package().split('.').all(is_name) {
-            self.report(
-                file,
-                &[2],
-                format!("{:?} is no package name", file.package()),
-            );
+            self.report(file, &[2], format!("{:?} is no package name", file.package()));
         }
         for (index, message) in file.message_type.iter().enumerate() {
             self.message(file, &mut vec![4, number(index)], message);
@@ -116,53 +93,24 @@ impl Check<'_> {
                 self.name(file, &path, "rpc", method.name());
                 for name in [method.input_type(), method.output_type()] {
                     if self.types.get(name) != Some(&Kind::Message) {
-                        self.report(
-                            file,
-                            &path,
-                            format!("rpc {} uses {name:?}, which is no message", method.name()),
-                        );
+                        self.report(file, &path, format!("rpc {} uses {name:?}, which is no message", method.name()));
                     }
                 }
             }
         }
     }
 
-    fn message(
-        &mut self,
-        file: &FileDescriptorProto,
-        path: &mut Vec<i32>,
-        message: &DescriptorProto,
-    ) {
+    fn message(&mut self, file: &FileDescriptorProto, path: &mut Vec<i32>, message: &DescriptorProto) {
         self.name(file, path, "message", message.name());
-        let is_entry = message
-            .options
-            .as_ref()
-            .is_some_and(|options| options.map_entry());
-        if is_entry
-            && message
-                .field
-                .iter()
-                .map(|field| field.name())
-                .ne(["key", "value"])
-        {
-            self.report(
-                file,
-                path,
-                format!(
-                    "map entry {} has other fields than key and value",
-                    message.name()
-                ),
-            );
+        let is_entry = message.options.as_ref().is_some_and(|options| options.map_entry());
+        if is_entry && message.field.iter().map(|field| field.name()).ne(["key", "value"]) {
+            self.report(file, path, format!("map entry {} has other fields than key and value", message.name()));
         }
         for (index, field) in message.field.iter().enumerate() {
             path.extend([2, number(index)]);
             self.name(file, path, "field", field.name());
             if !(1..=536_870_911).contains(&field.number()) {
-                self.report(
-                    file,
-                    path,
-                    format!("field {} has the number {}", field.name(), field.number()),
-                );
+                self.report(file, path, format!("field {} has the number {}", field.name(), field.number()));
             }
             if Label::try_from(field.label.unwrap_or_default()).is_err() {
                 self.report(file, path, format!("field {} has no label", field.name()));
@@ -177,22 +125,12 @@ impl Check<'_> {
                 }
             };
             if wanted.is_some_and(|wanted| self.types.get(field.type_name()) != Some(&wanted)) {
-                let text = format!(
-                    "field {} has the type {:?}, which is not there",
-                    field.name(),
-                    field.type_name()
-                );
+                let text = format!("field {} has the type {:?}, which is not there", field.name(), field.type_name());
                 self.report(file, path, text);
             }
             let oneof = field.oneof_index.map(usize::try_from);
-            if oneof
-                .is_some_and(|index| index.map_or(true, |index| index >= message.oneof_decl.len()))
-            {
-                self.report(
-                    file,
-                    path,
-                    format!("field {} is in a oneof that is not there", field.name()),
-                );
+            if oneof.is_some_and(|index| index.map_or(true, |index| index >= message.oneof_decl.len())) {
+                self.report(file, path, format!("field {} is in a oneof that is not there", field.name()));
             }
             path.truncate(path.len() - 2);
         }
@@ -213,27 +151,13 @@ impl Check<'_> {
         }
     }
 
-    fn enumeration(
-        &mut self,
-        file: &FileDescriptorProto,
-        path: &[i32],
-        enumeration: &EnumDescriptorProto,
-    ) {
+    fn enumeration(&mut self, file: &FileDescriptorProto, path: &[i32], enumeration: &EnumDescriptorProto) {
         self.name(file, path, "enum", enumeration.name());
         if enumeration.value.is_empty() {
-            self.report(
-                file,
-                path,
-                format!("enum {} has no value", enumeration.name()),
-            );
+            self.report(file, path, format!("enum {} has no value", enumeration.name()));
         }
         for (index, value) in enumeration.value.iter().enumerate() {
-            self.name(
-                file,
-                &[path, &[2, number(index)]].concat(),
-                "enum value",
-                value.name(),
-            );
+            self.name(file, &[path, &[2, number(index)]].concat(), "enum value", value.name());
         }
     }
 
@@ -241,11 +165,7 @@ impl Check<'_> {
         if !is_name(name) {
             self.report(file, path, format!("{name:?} is no name for a {what}"));
         } else if name.bytes().all(|byte| byte == b'_') {
-            self.report(
-                file,
-                path,
-                format!("{what} {name} would have no name in Rust"),
-            );
+            self.report(file, path, format!("{what} {name} would have no name in Rust"));
         }
     }
 }
@@ -264,8 +184,6 @@ pub(crate) fn number(index: usize) -> i32 {
 
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|first| first == b'_' || first.is_ascii_alphabetic())
+    bytes.next().is_some_and(|first| first == b'_' || first.is_ascii_alphabetic())
         && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }

@@ -18,9 +18,7 @@ pub(crate) fn all(folder: &Path, files: &BTreeMap<String, String>) -> Result<(),
         ready.push((stage(&path, text.as_bytes())?, path));
     }
     for (staged, path) in ready {
-        staged
-            .persist(&path)
-            .map_err(|error| Error::io("write", path, error.error))?;
+        staged.persist(&path).map_err(|error| Error::io("write", path, error.error))?;
     }
     Ok(())
 }
@@ -30,9 +28,7 @@ pub(crate) fn one(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if unchanged(path, bytes) {
         return Ok(());
     }
-    stage(path, bytes)?
-        .persist(path)
-        .map_err(|error| Error::io("write", path, error.error))?;
+    stage(path, bytes)?.persist(path).map_err(|error| Error::io("write", path, error.error))?;
     Ok(())
 }
 
@@ -42,15 +38,10 @@ fn unchanged(path: &Path, bytes: &[u8]) -> bool {
 }
 
 fn stage(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<tempfile::NamedTempFile> {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".callwright")
-            .tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".callwright").tempfile_in(folder)?;
         file.write_all(bytes)?;
         readable(file.as_file())?;
         Ok(file)

@@ -18,9 +18,7 @@ fn run() -> io::Result<()> {
     if let Some(argument) = std::env::args().nth(1) {
         println!("protoc-gen-callwright {}", env!("CARGO_PKG_VERSION"));
         if argument != "--version" {
-            println!(
-                "A plugin: run by protoc as `protoc --callwright_out=OUT --callwright_opt=OPTIONS FILES..`"
-            );
+            println!("A plugin: run by protoc as `protoc --callwright_out=OUT --callwright_opt=OPTIONS FILES..`");
         }
         return Ok(());
     }

@@ -25,22 +25,12 @@ pub(crate) fn service(service: &ServiceModel, settings: &Settings) -> TokenStrea
 
 fn docs(lines: &[String]) -> TokenStream {
     // A doc comment holds its text without the blank that `///` is followed by.
-    let lines = lines.iter().map(|line| {
-        if line.is_empty() {
-            String::new()
-        } else {
-            format!(" {line}")
-        }
-    });
+    let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
     quote!(#(#[doc = #lines])*)
 }
 
 fn deprecated(deprecated: bool) -> TokenStream {
-    if deprecated {
-        quote!(#[deprecated])
-    } else {
-        TokenStream::new()
-    }
+    if deprecated { quote!(#[deprecated]) } else { TokenStream::new() }
 }
 
 /// Generated code calls what is deprecated without meaning to.

@@ -7,51 +7,42 @@ use super::{allow_deprecated, deprecated};
 use crate::model::{MethodModel, ServiceModel, Shape};
 
 pub(super) fn emit(service: &ServiceModel) -> TokenStream {
-    let ServiceModel {
-        server,
-        servicer,
-        full_name,
-        server_attributes,
-        ..
-    } = service;
+    let ServiceModel { server, servicer, parameter, full_name, server_attributes, .. } = service;
     let deprecated = deprecated(service.deprecated);
     let allow = allow_deprecated(service);
-    let methods = service
-        .methods
-        .iter()
-        .map(|method| register(service, method));
+    let methods = service.methods.iter().map(|method| register(service, method));
     let summary = format!(" Serves a [`{servicer}`] as `{full_name}`.");
     quote! {
         #[doc = #summary]
         #deprecated
         #server_attributes
         #[derive(Debug)]
-        pub struct #server<S> {
-            servicer: ::std::sync::Arc<S>,
+        pub struct #server<#parameter> {
+            servicer: ::std::sync::Arc<#parameter>,
         }
         #allow
-        impl<S> ::core::clone::Clone for #server<S> {
+        impl<#parameter> ::core::clone::Clone for #server<#parameter> {
             fn clone(&self) -> Self {
                 Self { servicer: ::std::sync::Arc::clone(&self.servicer) }
             }
         }
         #allow
-        impl<S: #servicer> #server<S> {
+        impl<#parameter: #servicer> #server<#parameter> {
             /// The full name of the service.
             pub const SERVICE_NAME: &'static str = #full_name;
 
             /// A service that answers with `servicer`.
-            pub fn new(servicer: S) -> Self {
+            pub fn new(servicer: #parameter) -> Self {
                 Self::from_arc(::std::sync::Arc::new(servicer))
             }
 
             /// A service that answers with a `servicer` that others hold too.
-            pub fn from_arc(servicer: ::std::sync::Arc<S>) -> Self {
+            pub fn from_arc(servicer: ::std::sync::Arc<#parameter>) -> Self {
                 Self { servicer }
             }
         }
         #allow
-        impl<S: #servicer> ::callwright::server::Service for #server<S> {
+        impl<#parameter: #servicer> ::callwright::server::Service for #server<#parameter> {
             fn register(self, methods: &mut ::callwright::server::Methods) {
                 methods.service(Self::SERVICE_NAME, self.servicer) #(#methods)*;
             }
@@ -60,27 +51,18 @@ pub(super) fn emit(service: &ServiceModel) -> TokenStream {
 }
 
 fn register(service: &ServiceModel, method: &MethodModel) -> TokenStream {
-    let servicer = &service.servicer;
-    let MethodModel {
-        name,
-        path,
-        request,
-        response,
-        ..
-    } = method;
+    let ServiceModel { servicer, parameter, .. } = service;
+    let MethodModel { name, path, request, response, .. } = method;
     let (kind, arguments) = match method.shape {
         Shape::Unary => (quote!(unary), quote!(request, context)),
-        Shape::ServerStreaming => (
-            quote!(server_streaming),
-            quote!(request, responses, context),
-        ),
+        Shape::ServerStreaming => (quote!(server_streaming), quote!(request, responses, context)),
         Shape::ClientStreaming => (quote!(client_streaming), quote!(requests, context)),
         Shape::Bidi => (quote!(bidi), quote!(requests, responses, context)),
     };
     quote! {
         .#kind(
             ::callwright::Method::<#request, #response>::new(#path),
-            |servicer, #arguments| ::std::boxed::Box::pin(<S as #servicer>::#name(servicer, #arguments)),
+            |servicer, #arguments| ::std::boxed::Box::pin(<#parameter as #servicer>::#name(servicer, #arguments)),
         )
     }
 }

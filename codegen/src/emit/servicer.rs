@@ -22,12 +22,7 @@ pub(super) fn emit(service: &ServiceModel) -> TokenStream {
 }
 
 fn method(method: &MethodModel) -> TokenStream {
-    let MethodModel {
-        name,
-        request,
-        response,
-        ..
-    } = method;
+    let MethodModel { name, request, response, .. } = method;
     let docs = docs(&method.docs);
     let deprecated = deprecated(method.deprecated);
     let one = quote!(request: #request);
@@ -35,17 +30,9 @@ fn method(method: &MethodModel) -> TokenStream {
     let responses = quote!(responses: &mut ::callwright::Responses<#response>);
     let (parameters, unused, output) = match method.shape {
         Shape::Unary => (one, quote!(request), quote!(#response)),
-        Shape::ServerStreaming => (
-            quote!(#one, #responses),
-            quote!((request, responses)),
-            quote!(()),
-        ),
+        Shape::ServerStreaming => (quote!(#one, #responses), quote!((request, responses)), quote!(())),
         Shape::ClientStreaming => (many, quote!(requests), quote!(#response)),
-        Shape::Bidi => (
-            quote!(#many, #responses),
-            quote!((requests, responses)),
-            quote!(()),
-        ),
+        Shape::Bidi => (quote!(#many, #responses), quote!((requests, responses)), quote!(())),
     };
     quote! {
         #docs

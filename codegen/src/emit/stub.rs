@@ -7,12 +7,7 @@ use super::{allow_deprecated, deprecated, docs};
 use crate::model::{MethodModel, ServiceModel, Shape};
 
 pub(super) fn emit(service: &ServiceModel) -> TokenStream {
-    let ServiceModel {
-        stub,
-        full_name,
-        client_attributes,
-        ..
-    } = service;
+    let ServiceModel { stub, full_name, client_attributes, .. } = service;
     let docs = docs(&service.docs);
     let deprecated = deprecated(service.deprecated);
     let allow = allow_deprecated(service);
@@ -41,13 +36,7 @@ pub(super) fn emit(service: &ServiceModel) -> TokenStream {
 }
 
 fn method(method: &MethodModel) -> TokenStream {
-    let MethodModel {
-        name,
-        path,
-        request,
-        response,
-        ..
-    } = method;
+    let MethodModel { name, path, request, response, .. } = method;
     let docs = docs(&method.docs);
     let deprecated = deprecated(method.deprecated);
     let (marker, call, argument) = match method.shape {
@@ -56,11 +45,8 @@ fn method(method: &MethodModel) -> TokenStream {
         Shape::ClientStreaming => (quote!(ClientStreaming), quote!(client_streaming), false),
         Shape::Bidi => (quote!(Bidi), quote!(bidi), false),
     };
-    let (parameter, argument) = if argument {
-        (quote!(, request: #request), quote!(, request))
-    } else {
-        Default::default()
-    };
+    let (parameter, argument) =
+        if argument { (quote!(, request: #request), quote!(, request)) } else { Default::default() };
     quote! {
         #docs
         #deprecated

@@ -12,11 +12,7 @@ use crate::load::include::display;
 /// The files named by `inputs` and all that they import; without `inputs` every file of the set.
 pub(crate) fn load(path: &Path, inputs: &[PathBuf]) -> Result<Loaded, Error> {
     let bytes = fs::read(path).map_err(|source| Error::io("read", path, source))?;
-    let mut loaded = from_bytes(
-        &bytes,
-        &format!("{} as a FileDescriptorSet", display(path)),
-        inputs,
-    )?;
+    let mut loaded = from_bytes(&bytes, &format!("{} as a FileDescriptorSet", display(path)), inputs)?;
     loaded.read.push(path.to_owned());
     Ok(loaded)
 }
@@ -24,14 +20,9 @@ pub(crate) fn load(path: &Path, inputs: &[PathBuf]) -> Result<Loaded, Error> {
 pub(crate) fn from_bytes(bytes: &[u8], what: &str, inputs: &[PathBuf]) -> Result<Loaded, Error> {
     let files = split_set(bytes, what)?;
     if files.is_empty() {
-        return Err(Error::NotFound(format!(
-            "cannot decode {what}: there is no file in it"
-        )));
+        return Err(Error::NotFound(format!("cannot decode {what}: there is no file in it")));
     }
-    let mut by_name: BTreeMap<String, _> = files
-        .into_iter()
-        .map(|file| (file.proto.name().to_owned(), file))
-        .collect();
+    let mut by_name: BTreeMap<String, _> = files.into_iter().map(|file| (file.proto.name().to_owned(), file)).collect();
     if inputs.is_empty() {
         return Ok(Loaded {
             inputs: by_name.keys().cloned().collect(),
@@ -60,9 +51,5 @@ pub(crate) fn from_bytes(bytes: &[u8], what: &str, inputs: &[PathBuf]) -> Result
         }
     }
     by_name.retain(|name, _| wanted.contains(name));
-    Ok(Loaded {
-        inputs: names,
-        files: by_name.into_values().collect(),
-        ..Loaded::default()
-    })
+    Ok(Loaded { inputs: names, files: by_name.into_values().collect(), ..Loaded::default() })
 }

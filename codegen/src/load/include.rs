@@ -29,11 +29,7 @@ impl Found {
 impl Includes {
     /// With no folder at all, the current one is searched, as protoc does.
     pub(crate) fn new(folders: &[PathBuf]) -> Self {
-        let folders = if folders.is_empty() {
-            vec![PathBuf::from(".")]
-        } else {
-            folders.to_vec()
-        };
+        let folders = if folders.is_empty() { vec![PathBuf::from(".")] } else { folders.to_vec() };
         Self { folders }
     }
 
@@ -45,29 +41,19 @@ impl Includes {
     /// The first file of that name.
     pub(crate) fn find(&self, name: &str) -> Option<Found> {
         // "" is a folder and "/x" would leave the include path: neither can be imported.
-        if name.is_empty()
-            || Path::new(name)
-                .components()
-                .any(|part| !matches!(part, Component::Normal(_)))
-        {
+        if name.is_empty() || Path::new(name).components().any(|part| !matches!(part, Component::Normal(_))) {
             return None;
         }
         self.folders
             .iter()
-            .map(|folder| Found {
-                name: name.to_owned(),
-                folder: folder.clone(),
-            })
+            .map(|folder| Found { name: name.to_owned(), folder: folder.clone() })
             .find(|found| found.path().is_file())
     }
 
     /// Where a file of that name was looked for, for an error.
     pub(crate) fn tried(&self, name: &str) -> String {
-        let tried: Vec<_> = self
-            .folders
-            .iter()
-            .map(|folder| display(&folder.join(name)) + missing_folder(folder))
-            .collect();
+        let tried: Vec<_> =
+            self.folders.iter().map(|folder| display(&folder.join(name)) + missing_folder(folder)).collect();
         tried.join(", ")
     }
 
@@ -81,14 +67,12 @@ impl Includes {
             return self.input_by_name(path);
         }
         match self.find(&found.name) {
-            Some(first) if !same_file(&first.path(), &found.path()) => {
-                Err(Error::NotFound(format!(
-                    "{}: hidden by {}, which an earlier include path holds under the same name; name that one, or put the \
+            Some(first) if !same_file(&first.path(), &found.path()) => Err(Error::NotFound(format!(
+                "{}: hidden by {}, which an earlier include path holds under the same name; name that one, or put the \
                  include paths in another order",
-                    display(path),
-                    display(&first.path()),
-                )))
-            }
+                display(path),
+                display(&first.path()),
+            ))),
             Some(first) => Ok(first),
             None => Ok(found),
         }
@@ -107,10 +91,7 @@ impl Includes {
             )));
         }
         if path.is_dir() {
-            return Err(Error::NotFound(format!(
-                "{}: is a folder; name the .proto files",
-                display(path)
-            )));
+            return Err(Error::NotFound(format!("{}: is a folder; name the .proto files", display(path))));
         }
         let mut tried = vec![display(path)];
         if path.is_relative() {
@@ -121,53 +102,32 @@ impl Includes {
                 }
             }
         }
-        Err(Error::NotFound(format!(
-            "{}: file not found; looked for {}",
-            display(path),
-            tried.join(", ")
-        )))
+        Err(Error::NotFound(format!("{}: file not found; looked for {}", display(path), tried.join(", "))))
     }
 }
 
 /// A path as a person would write it: without the `./` that an include path of `.` puts before it.
 pub(crate) fn display(path: &Path) -> String {
     let short = path.strip_prefix(".").unwrap_or(path);
-    if short.as_os_str().is_empty() {
-        ".".to_owned()
-    } else {
-        short.display().to_string()
-    }
+    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
 }
 
 fn missing_folder(folder: &Path) -> &'static str {
-    if folder.is_dir() {
-        ""
-    } else {
-        " (there is no such folder)"
-    }
+    if folder.is_dir() { "" } else { " (there is no such folder)" }
 }
 
 /// The file's name below `folder`, by the spelling of the paths, else by where they really are.
 fn under(path: &Path, folder: &Path) -> Option<Found> {
     let relative = match plain(path).strip_prefix(plain(folder)) {
         Ok(relative) => relative.to_owned(),
-        Err(_) => fs::canonicalize(path)
-            .ok()?
-            .strip_prefix(fs::canonicalize(folder).ok()?)
-            .ok()?
-            .to_owned(),
+        Err(_) => fs::canonicalize(path).ok()?.strip_prefix(fs::canonicalize(folder).ok()?).ok()?.to_owned(),
     };
-    Some(Found {
-        name: name_of(&relative)?,
-        folder: folder.to_owned(),
-    })
+    Some(Found { name: name_of(&relative)?, folder: folder.to_owned() })
 }
 
 /// Without `.` components: `./proto` and `proto` are one folder.
 fn plain(path: &Path) -> PathBuf {
-    path.components()
-        .filter(|part| !matches!(part, Component::CurDir))
-        .collect()
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }
 
 /// A relative path as `import` would spell it.
@@ -180,11 +140,7 @@ fn name_of(path: &Path) -> Option<String> {
             _ => return None,
         }
     }
-    if parts.is_empty() {
-        None
-    } else {
-        Some(parts.join("/"))
-    }
+    if parts.is_empty() { None } else { Some(parts.join("/")) }
 }
 
 fn same_file(left: &Path, right: &Path) -> bool {

@@ -16,11 +16,7 @@ use crate::load::include::{Found, Includes};
 use crate::settings::Engine;
 
 /// Reads `.proto` files with the engine that is asked for.
-pub(crate) fn files(
-    inputs: &[PathBuf],
-    includes: &[PathBuf],
-    engine: &Engine,
-) -> Result<Loaded, Error> {
+pub(crate) fn files(inputs: &[PathBuf], includes: &[PathBuf], engine: &Engine) -> Result<Loaded, Error> {
     if inputs.is_empty() {
         return Err(Error::Setting("no .proto file is named".to_owned()));
     }
@@ -35,12 +31,10 @@ pub(crate) fn files(
     match engine {
         Engine::Protox => protox::load(&found, &includes),
         Engine::Protoc(program) => with_protoc(program, &found, &includes),
-        Engine::FromEnvironment => {
-            match env::var_os("PROTOC").filter(|program| !program.is_empty()) {
-                Some(program) => with_protoc(Path::new(&program), &found, &includes),
-                None => protox::load(&found, &includes),
-            }
-        }
+        Engine::FromEnvironment => match env::var_os("PROTOC").filter(|program| !program.is_empty()) {
+            Some(program) => with_protoc(Path::new(&program), &found, &includes),
+            None => protox::load(&found, &includes),
+        },
     }
 }
 

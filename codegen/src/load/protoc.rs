@@ -16,45 +16,27 @@ use crate::load::include::{Found, Includes, display};
 pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Result<Loaded, Error> {
     let program = find_program(program)?;
     let folders = Folders::new(includes)?;
-    let paths: Vec<PathBuf> = inputs
-        .iter()
-        .map(|input| folders.real(&input.folder).join(&input.name))
-        .collect();
+    let paths: Vec<PathBuf> = inputs.iter().map(|input| folders.real(&input.folder).join(&input.name)).collect();
 
     let mut parser = protobuf_parse::Parser::new();
-    parser
-        .protoc()
-        .protoc_path(&program)
-        .capture_stderr()
-        .protoc_extra_args(["--include_source_info"]);
+    parser.protoc().protoc_path(&program).capture_stderr().protoc_extra_args(["--include_source_info"]);
     parser.includes(folders.search()).inputs(&paths);
     let parsed = parser.parse_and_typecheck().map_err(|error| {
         let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
         match chain.iter().find_map(|text| stderr(text)) {
             Some(text) => folders.problems(&text),
-            None => Error::Protoc {
-                what: format!("{} failed: {}", program.display(), chain.join(": ")),
-                source: None,
-            },
+            None => Error::Protoc { what: format!("{} failed: {}", program.display(), chain.join(": ")), source: None },
         }
     })?;
 
     let mut set = FileDescriptorSet::new();
     set.file = parsed.file_descriptors;
-    let bytes = set
-        .write_to_bytes()
-        .map_err(|error| Error::Backend(error.to_string()))?;
+    let bytes = set.write_to_bytes().map_err(|error| Error::Backend(error.to_string()))?;
     let files = split_set(&bytes, "the descriptors that protoc made")?;
-    let found: Vec<_> = files
-        .iter()
-        .filter_map(|file| includes.find(file.proto.name()))
-        .collect();
+    let found: Vec<_> = files.iter().filter_map(|file| includes.find(file.proto.name())).collect();
     Ok(Loaded {
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),
-        places: found
-            .iter()
-            .map(|found| (found.name.clone(), display(&found.path())))
-            .collect(),
+        places: found.iter().map(|found| (found.name.clone(), display(&found.path()))).collect(),
         read: found.iter().map(Found::path).collect(),
         files,
     })
@@ -66,11 +48,7 @@ fn find_program(program: &Path) -> Result<PathBuf, Error> {
     } else {
         let path = env::var_os("PATH").unwrap_or_default();
         env::split_paths(&path)
-            .map(|folder| {
-                folder
-                    .join(program)
-                    .with_extension(env::consts::EXE_EXTENSION)
-            })
+            .map(|folder| folder.join(program).with_extension(env::consts::EXE_EXTENSION))
             .find(|candidate| candidate.is_file())
     };
     found.ok_or_else(|| Error::Protoc {
@@ -95,9 +73,7 @@ impl Folders {
         let folders = includes.folders().iter().filter_map(real).collect();
         let bundled = match env::var_os("PROTOC_INCLUDE").map(PathBuf::from) {
             Some(folder) if !folder.is_dir() => {
-                return Err(Error::Setting(format!(
-                    "PROTOC_INCLUDE is {folder:?}, which is no folder"
-                )));
+                return Err(Error::Setting(format!("PROTOC_INCLUDE is {folder:?}, which is no folder")));
             }
             folder => folder,
         };
@@ -110,21 +86,13 @@ impl Folders {
     }
 
     fn search(&self) -> Vec<PathBuf> {
-        self.folders
-            .iter()
-            .map(|(_, real)| real.clone())
-            .chain(self.bundled.clone())
-            .collect()
+        self.folders.iter().map(|(_, real)| real.clone()).chain(self.bundled.clone()).collect()
     }
 
     /// protoc's messages, with paths as the user wrote them.
     fn problems(&self, stderr: &str) -> Error {
         let mut problems = Vec::new();
-        for line in stderr
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-        {
+        for line in stderr.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (file, position, text) = split(line);
             if text.starts_with("warning:") || line.starts_with("[libprotobuf WARNING") {
                 continue;
@@ -135,10 +103,7 @@ impl Folders {
             }
         }
         if problems.is_empty() {
-            return Error::Protoc {
-                what: format!("protoc failed and said: {stderr:?}"),
-                source: None,
-            };
+            return Error::Protoc { what: format!("protoc failed and said: {stderr:?}"), source: None };
         }
         Error::Invalid(problems)
     }
@@ -161,9 +126,7 @@ fn split(line: &str) -> (&str, Option<(u32, u32)>, &str) {
         let (file, row) = place.rsplit_once(':')?;
         Some((file, Some((row.parse().ok()?, column.parse().ok()?)), text))
     });
-    located
-        .or_else(|| line.split_once(": ").map(|(file, text)| (file, None, text)))
-        .unwrap_or(("protoc", None, line))
+    located.or_else(|| line.split_once(": ").map(|(file, text)| (file, None, text))).unwrap_or(("protoc", None, line))
 }
 
 /// What protoc wrote to stderr, out of protobuf-parse's message, which quotes it as a Rust string.
@@ -183,16 +146,8 @@ fn stderr(message: &str) -> Option<String> {
             't' => text.push('\t'),
             '0' => text.push('\0'),
             'u' => {
-                let code: String = chars
-                    .by_ref()
-                    .skip_while(|c| *c == '{')
-                    .take_while(|c| *c != '}')
-                    .collect();
-                text.push(
-                    u32::from_str_radix(&code, 16)
-                        .ok()
-                        .and_then(char::from_u32)?,
-                );
+                let code: String = chars.by_ref().skip_while(|c| *c == '{').take_while(|c| *c != '}').collect();
+                text.push(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)?);
             }
             other => text.push(other),
         }
@@ -206,24 +161,16 @@ mod tests {
 
     #[test]
     fn stderr_is_unquoted() {
-        let message = "protoc command \"x\" exited with non-zero code; stderr: \"a.proto:5:3: \\\"M\\\" is not \\u{e9}.\\nb\"";
-        assert_eq!(
-            stderr(message).as_deref(),
-            Some("a.proto:5:3: \"M\" is not \u{e9}.\nb")
-        );
+        let message =
+            "protoc command \"x\" exited with non-zero code; stderr: \"a.proto:5:3: \\\"M\\\" is not \\u{e9}.\\nb\"";
+        assert_eq!(stderr(message).as_deref(), Some("a.proto:5:3: \"M\" is not \u{e9}.\nb"));
         assert_eq!(stderr("something else"), None);
     }
 
     #[test]
     fn messages_are_split_into_place_and_text() {
-        assert_eq!(
-            split("/x/a.proto:5:3: \"M\": no"),
-            ("/x/a.proto", Some((5, 3)), "\"M\": no")
-        );
-        assert_eq!(
-            split("a.proto: File not found."),
-            ("a.proto", None, "File not found.")
-        );
+        assert_eq!(split("/x/a.proto:5:3: \"M\": no"), ("/x/a.proto", Some((5, 3)), "\"M\": no"));
+        assert_eq!(split("a.proto: File not found."), ("a.proto", None, "File not found."));
         assert_eq!(split("Killed"), ("protoc", None, "Killed"));
     }
 }

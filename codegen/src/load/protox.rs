@@ -20,11 +20,7 @@ use crate::load::include::{Found, Includes, display};
 use crate::load::source;
 
 pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Error> {
-    let mut sources = Sources {
-        includes,
-        bundled: GoogleFileResolver::new(),
-        files: HashMap::new(),
-    };
+    let mut sources = Sources { includes, bundled: GoogleFileResolver::new(), files: HashMap::new() };
     let mut merged = BTreeMap::new();
     for input in inputs {
         let order = sources.in_order(input)?;
@@ -32,19 +28,12 @@ pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Erro
             merged.entry(file.proto.name().to_owned()).or_insert(file);
         }
     }
-    let mut found: Vec<_> = sources
-        .files
-        .into_iter()
-        .filter_map(|(name, parsed)| Some((name, parsed.path?)))
-        .collect();
+    let mut found: Vec<_> = sources.files.into_iter().filter_map(|(name, parsed)| Some((name, parsed.path?))).collect();
     found.sort();
     Ok(Loaded {
         files: merged.into_values().collect(),
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),
-        places: found
-            .iter()
-            .map(|(name, path)| (name.clone(), display(path)))
-            .collect(),
+        places: found.iter().map(|(name, path)| (name.clone(), display(path))).collect(),
         read: found.into_iter().map(|(_, path)| path).collect(),
     })
 }
@@ -72,13 +61,7 @@ impl Sources<'_> {
         let mut open = HashSet::from([input.name.clone()]);
         while let Some((name, next)) = stack.last_mut() {
             let parsed = &self.files[name.as_str()];
-            let Some(import) = parsed
-                .file
-                .file_descriptor_proto()
-                .dependency
-                .get(*next)
-                .cloned()
-            else {
+            let Some(import) = parsed.file.file_descriptor_proto().dependency.get(*next).cloned() else {
                 open.remove(name.as_str());
                 done.insert(name.clone());
                 order.push(name.clone());
@@ -89,42 +72,24 @@ impl Sources<'_> {
             let importer = name.clone();
             *next += 1;
             if parsed.file.file_descriptor_proto().dependency[..index].contains(&import) {
-                return Err(self.at_import(
-                    &importer,
-                    index,
-                    format!("{import} is imported twice"),
-                ));
+                return Err(self.at_import(&importer, index, format!("{import} is imported twice")));
             }
             if open.contains(&import) {
-                let cycle = stack
-                    .iter()
-                    .map(|(name, _)| name.as_str())
-                    .skip_while(|name| **name != *import);
+                let cycle = stack.iter().map(|(name, _)| name.as_str()).skip_while(|name| **name != *import);
                 let cycle: Vec<_> = cycle.chain([import.as_str()]).collect();
-                return Err(self.at_import(
-                    &importer,
-                    index,
-                    format!("import cycle: {}", cycle.join(" -> ")),
-                ));
+                return Err(self.at_import(&importer, index, format!("import cycle: {}", cycle.join(" -> "))));
             }
             if done.contains(&import) {
                 continue;
             }
             if !self.open(&import)? {
                 let tried = match self.includes.tried(&import) {
-                    _ if import.is_empty()
-                        || import.starts_with('/')
-                        || import.split('/').any(|part| part == "..") =>
-                    {
+                    _ if import.is_empty() || import.starts_with('/') || import.split('/').any(|part| part == "..") => {
                         "an import is relative to an include path, without `..`".to_owned()
                     }
                     tried => format!("looked for {tried}"),
                 };
-                return Err(self.at_import(
-                    &importer,
-                    index,
-                    format!("import {import:?} not found; {tried}"),
-                ));
+                return Err(self.at_import(&importer, index, format!("import {import:?} not found; {tried}")));
             }
             open.insert(import.clone());
             stack.push((import, 0));
@@ -145,12 +110,8 @@ impl Sources<'_> {
                 };
                 let path = found.path();
                 let text = source::read(&path)?;
-                let file = File::from_source(name, &text)
-                    .map_err(|error| problem(&error, name, &display(&path)))?;
-                Parsed {
-                    file,
-                    path: Some(path),
-                }
+                let file = File::from_source(name, &text).map_err(|error| problem(&error, name, &display(&path)))?;
+                Parsed { file, path: Some(path) }
             }
         };
         self.files.insert(name.to_owned(), parsed);
@@ -160,10 +121,7 @@ impl Sources<'_> {
     fn compile(&self, order: &[String]) -> Result<Vec<crate::descriptor::RawFile>, Error> {
         let mut resolver = ChainFileResolver::new();
         resolver.add(GoogleFileResolver::new());
-        let files = order
-            .iter()
-            .map(|name| (name.clone(), self.files[name.as_str()].file.clone()))
-            .collect();
+        let files = order.iter().map(|name| (name.clone(), self.files[name.as_str()].file.clone())).collect();
         resolver.add(Opened { files });
         let mut compiler = Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).include_source_info(true);
@@ -173,17 +131,11 @@ impl Sources<'_> {
                 problem(&error, &file, &self.place(&file))
             })?;
         }
-        split_set(
-            &compiler.encode_file_descriptor_set(),
-            "the descriptors that protox made",
-        )
+        split_set(&compiler.encode_file_descriptor_set(), "the descriptors that protox made")
     }
 
     fn place(&self, name: &str) -> String {
-        let path = self
-            .files
-            .get(name)
-            .and_then(|parsed| parsed.path.as_deref());
+        let path = self.files.get(name).and_then(|parsed| parsed.path.as_deref());
         path.map_or_else(|| name.to_owned(), display)
     }
 
@@ -201,19 +153,14 @@ struct Opened {
 
 impl FileResolver for Opened {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        self.files
-            .get(name)
-            .cloned()
-            .ok_or_else(|| protox::Error::file_not_found(name))
+        self.files.get(name).cloned().ok_or_else(|| protox::Error::file_not_found(name))
     }
 }
 
 /// protox tells the place in `Debug` alone: `name:line:column: text`.
 fn problem(error: &protox::Error, name: &str, place: &str) -> Error {
     let debug = format!("{error:?}");
-    let rest = debug
-        .strip_prefix(name)
-        .and_then(|rest| rest.strip_prefix(':'));
+    let rest = debug.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
     let mut parts = rest.unwrap_or_default().splitn(3, ':');
     let line = parts.next().and_then(|line| line.parse().ok());
     let column = parts.next().and_then(|column| column.parse().ok());

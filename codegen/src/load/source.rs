@@ -18,11 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-        Error::at(Problem::new(
-            &file,
-            Some(position(&before, before.len())),
-            "not valid UTF-8",
-        ))
+        Error::at(Problem::new(&file, Some(position(&before, before.len())), "not valid UTF-8"))
     })?;
     // protoc accepts a byte order mark, protox calls it an invalid token.
     let text = match text.strip_prefix('\u{feff}') {
@@ -38,9 +34,7 @@ fn check(file: &str, source: &str) -> Result<(), Error> {
     let mut first = true;
     for token in Tokens::new(source) {
         if first && token.text == "edition" {
-            let edition = Tokens::new(&source[token.at..])
-                .nth(2)
-                .map_or("", |token| token.text);
+            let edition = Tokens::new(&source[token.at..]).nth(2).map_or("", |token| token.text);
             let edition = edition.trim_matches(['"', '\'']);
             return Err(Error::at(Problem::new(
                 file,
@@ -59,11 +53,7 @@ fn check(file: &str, source: &str) -> Result<(), Error> {
         }
         if depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(Error::at(Problem::new(
-                file,
-                Some(position(source, token.at)),
-                message,
-            )));
+            return Err(Error::at(Problem::new(file, Some(position(source, token.at)), message)));
         }
     }
     Ok(())
@@ -73,17 +63,8 @@ fn check(file: &str, source: &str) -> Result<(), Error> {
 pub(crate) fn position(text: &str, at: usize) -> (u32, u32) {
     let before = &text[..at];
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    (
-        u32::try_from(line).unwrap_or(u32::MAX),
-        u32::try_from(column).unwrap_or(u32::MAX),
-    )
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 struct Token<'a> {
@@ -123,15 +104,12 @@ impl<'a> Iterator for Tokens<'a> {
             } else {
                 let length = match first {
                     '"' | '\'' => literal(rest, first),
-                    _ if first.is_alphanumeric() || first == '_' => rest
-                        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-                        .unwrap_or(rest.len()),
+                    _ if first.is_alphanumeric() || first == '_' => {
+                        rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(rest.len())
+                    }
                     _ => first.len_utf8(),
                 };
-                let token = Token {
-                    text: &rest[..length],
-                    at: self.at,
-                };
+                let token = Token { text: &rest[..length], at: self.at };
                 self.skip(length);
                 return Some(token);
             }
