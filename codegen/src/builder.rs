@@ -143,6 +143,9 @@ impl Builder {
 
     /// Adds `pub const FILE_DESCRIPTOR_SET: &[u8]` to each package: its serialized descriptors and those it imports,
     /// custom options included, comments left out (default: no).
+    ///
+    /// Where `google/protobuf/descriptor.proto` is imported, its text is the one that came with the parser, and so differs
+    /// from one protoc to the next.
     pub fn file_descriptor_set(mut self, emit: bool) -> Self {
         self.settings.file_descriptor_set = emit;
         self

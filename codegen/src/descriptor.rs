@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use prost::Message;
-use prost::encoding::{self, DecodeContext};
 use prost_types::FileDescriptorProto;
 
+use crate::canonical;
 use crate::error::Error;
 
 /// What an engine or a front hands to the generator.
@@ -63,7 +63,7 @@ impl Loaded {
     pub(crate) fn embedded_set(&self, roots: &[&str]) -> Result<Vec<u8>, Error> {
         let mut set = RawSet::default();
         for file in self.in_order(roots) {
-            set.file.push(without_source_info(&file.bytes)?);
+            set.file.push(canonical::file(&file.bytes)?);
         }
         Ok(set.encode_to_vec())
     }
@@ -94,23 +94,4 @@ impl Loaded {
         }
         order
     }
-}
-
-/// `source_code_info` in `FileDescriptorProto`.
-const SOURCE_INFO: u32 = 9;
-
-/// The same descriptor without its field `source_code_info`, byte for byte.
-fn without_source_info(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let decode = |source| Error::Decode { what: "a file descriptor".to_owned(), source };
-    let mut kept = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let start = rest;
-        let (field, wire) = encoding::decode_key(&mut rest).map_err(decode)?;
-        encoding::skip_field(wire, field, &mut rest, DecodeContext::default()).map_err(decode)?;
-        if field != SOURCE_INFO {
-            kept.extend_from_slice(&start[..start.len() - rest.len()]);
-        }
-    }
-    Ok(kept)
 }

@@ -10,6 +10,7 @@
 use std::path::Path;
 
 mod builder;
+mod canonical;
 mod check;
 mod descriptor;
 mod docs;
