@@ -1,1 +1,13 @@
-//! .
+//! What the examples share: the code generated from their protos, and the features that the route guide knows.
+
+pub mod features;
+
+/// The messages, stubs and servicer traits of `helloworld.proto`.
+pub mod helloworld {
+    callwright::include_proto!("helloworld");
+}
+
+/// The messages, stubs and servicer traits of `routeguide.proto`.
+pub mod routeguide {
+    callwright::include_proto!("routeguide");
+}
