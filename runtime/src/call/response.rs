@@ -8,11 +8,17 @@ pub struct Response<T> {
     message: T,
     initial_metadata: Metadata,
     trailing_metadata: Metadata,
+    compressed: bool,
 }
 
 impl<T> Response<T> {
     pub(crate) fn new(message: T, initial_metadata: Metadata, trailing_metadata: Metadata) -> Self {
-        Response { message, initial_metadata, trailing_metadata }
+        Response { message, initial_metadata, trailing_metadata, compressed: false }
+    }
+
+    pub(crate) fn with_compressed(mut self, compressed: bool) -> Self {
+        self.compressed = compressed;
+        self
     }
 
     /// The message, or for a streaming response the stream.
@@ -39,5 +45,11 @@ impl<T> Response<T> {
     /// (ask the stream itself then).
     pub fn trailing_metadata(&self) -> &Metadata {
         &self.trailing_metadata
+    }
+
+    /// Whether the message came compressed, as the flag byte before it said; `false` for a streaming response, whose
+    /// messages have a flag each ([`Streaming::last_was_compressed`](crate::Streaming::last_was_compressed)).
+    pub fn was_compressed(&self) -> bool {
+        self.compressed
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Reader {
     state: State,
     limit: usize,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the last message came compressed.
+    compressed: bool,
 }
 
 enum State {
@@ -43,7 +45,7 @@ enum State {
 impl Reader {
     pub(super) fn new(exchange: Arc<Exchange>, limit: usize) -> Self {
         let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        Reader { exchange, state: State::Head, limit, timer }
+        Reader { exchange, state: State::Head, limit, timer, compressed: false }
     }
 
     /// The initial metadata, once the headers are here; empty where the server sent none.
@@ -60,6 +62,11 @@ impl Reader {
             State::Over { outcome, .. } => Some(outcome),
             State::Head | State::Body { .. } => None,
         }
+    }
+
+    /// Whether the last message came compressed.
+    pub(super) fn last_was_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// Ready when the headers are here, or the call is over.
@@ -79,7 +86,10 @@ impl Reader {
                 State::Over { outcome: Ok(_), .. } => return Poll::Ready(None),
                 State::Over { outcome: Err(status), .. } => return Poll::Ready(Some(Err(status.clone()))),
                 State::Body { decoder, .. } => match decoder.next() {
-                    Ok(Some(message)) => return Poll::Ready(Some(Ok(message.bytes))),
+                    Ok(Some(message)) => {
+                        self.compressed = message.compressed;
+                        return Poll::Ready(Some(Ok(message.bytes)));
+                    }
                     Ok(None) => {}
                     Err(status) => {
                         self.end(Err(status));

@@ -35,7 +35,7 @@ impl<T: 'static> Reply<T> {
             Some(Ok(trailing)) => trailing.clone(),
             Some(Err(_)) | None => Metadata::new(),
         };
-        Ok(Response::new(message, initial, trailing))
+        Ok(Response::new(message, initial, trailing).with_compressed(self.reader.last_was_compressed()))
     }
 }
 

@@ -67,6 +67,11 @@ impl<T: 'static> Streaming<T> {
         }
     }
 
+    /// Whether the last message came compressed, as the flag byte before it said; `false` before the first.
+    pub fn last_was_compressed(&self) -> bool {
+        self.reader.last_was_compressed()
+    }
+
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
         if self.finished {
             return Poll::Ready(None);

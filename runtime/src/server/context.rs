@@ -22,6 +22,7 @@ pub struct ServerContext {
     exchange: Arc<Exchange>,
     call: CallInfo,
     extensions: Extensions,
+    request_compressed: bool,
 }
 
 /// What the request says of its call.
@@ -36,7 +37,11 @@ pub(super) struct CallInfo {
 
 impl ServerContext {
     pub(super) fn new(exchange: Arc<Exchange>, call: CallInfo) -> Self {
-        ServerContext { exchange, call, extensions: Extensions::new() }
+        ServerContext { exchange, call, extensions: Extensions::new(), request_compressed: false }
+    }
+
+    pub(super) fn note_request_compressed(&mut self, compressed: bool) {
+        self.request_compressed = compressed;
     }
 
     /// The method's path, `/package.Service/Method`.
@@ -47,6 +52,12 @@ impl ServerContext {
     /// The metadata that the client sent.
     pub fn invocation_metadata(&self) -> &Metadata {
         &self.call.metadata
+    }
+
+    /// Whether the one request of the method came compressed, as the flag byte before it said. Where the method streams
+    /// its requests it is `false`: ask [`Requests::last_was_compressed`](crate::Requests::last_was_compressed) there.
+    pub fn request_was_compressed(&self) -> bool {
+        self.request_compressed
     }
 
     /// The address of the client; as text it is `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, or `unix:`.

@@ -39,6 +39,15 @@ pub(super) struct Open<Req: 'static, Res: 'static> {
     pub(super) context: ServerContext,
 }
 
+impl<Req: 'static, Res: 'static> Open<Req, Res> {
+    /// The one request of a method that has one.
+    pub(super) async fn single(&mut self) -> Result<Req, Status> {
+        let request = self.requests.single().await?;
+        self.context.note_request_compressed(self.requests.last_was_compressed());
+        Ok(request)
+    }
+}
+
 impl Accepted {
     pub(super) fn open<Req: 'static, Res: 'static>(
         self,

@@ -85,7 +85,7 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         self.add(method, move |servicer, accepted, request, response| {
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
-                let request = call.requests.single().await?;
+                let request = call.single().await?;
                 let reply = function(&servicer, request, &mut call.context).await?;
                 call.responses.reply(&reply)
             })
@@ -106,7 +106,7 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         self.add(method, move |servicer, accepted, request, response| {
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
-                let request = call.requests.single().await?;
+                let request = call.single().await?;
                 function(&servicer, request, &mut call.responses, &mut call.context).await
             })
         })

@@ -21,13 +21,14 @@ pub struct Requests<T: 'static> {
     stream: RecvStream,
     decoder: Decoder,
     codec: SharedCodec<T>,
+    compressed: bool,
     half_closed: bool,
     finished: bool,
 }
 
 impl<T: 'static> Requests<T> {
     pub(super) fn new(stream: RecvStream, decoder: Decoder, codec: SharedCodec<T>) -> Self {
-        Requests { stream, decoder, codec, half_closed: false, finished: false }
+        Requests { stream, decoder, codec, compressed: false, half_closed: false, finished: false }
     }
 
     /// The next message; `None` when the client has sent its last.
@@ -37,6 +38,11 @@ impl<T: 'static> Requests<T> {
     /// the limit. Return it: it is the status that the client should see. Cancel safe: a message is never lost.
     pub async fn message(&mut self) -> Result<Option<T>, Status> {
         poll_fn(|cx| self.poll_message(cx)).await.transpose()
+    }
+
+    /// Whether the last message came compressed, as the flag byte before it said; `false` before the first.
+    pub fn last_was_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// The one request of a method that has one.
@@ -67,7 +73,10 @@ impl<T: 'static> Requests<T> {
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             match self.decoder.next() {
-                Ok(Some(message)) => return Poll::Ready(Some(Ok(message.bytes))),
+                Ok(Some(message)) => {
+                    self.compressed = message.compressed;
+                    return Poll::Ready(Some(Ok(message.bytes)));
+                }
                 Ok(None) if self.half_closed && self.decoder.is_at_boundary() => return Poll::Ready(None),
                 Ok(None) if self.half_closed => {
                     return Poll::Ready(Some(Err(Status::internal(
