@@ -4,3 +4,8 @@
 pub mod testing {
     callwright::include_proto!("grpc.testing");
 }
+
+/// A service with one method of each kind, for tests that bring their own servicer.
+pub mod echo {
+    callwright::include_proto!("callwright.tests");
+}
