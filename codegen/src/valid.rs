@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 
 use crate::descriptor::Loaded;
 use crate::error::{Error, Problem};
@@ -42,6 +42,8 @@ pub(crate) fn check(loaded: &Loaded) -> Result<(), Error> {
 enum Kind {
     Message,
     Enum,
+    /// An enum of proto2, which refuses numbers that it does not list.
+    ClosedEnum,
 }
 
 struct Check<'a> {
@@ -57,21 +59,22 @@ impl Check<'_> {
 
     fn declare(&mut self, file: &FileDescriptorProto) {
         let package = package(file);
+        let enums = if is_proto2(file) { Kind::ClosedEnum } else { Kind::Enum };
         for message in &file.message_type {
-            self.declare_message(&package, message);
+            self.declare_message(&package, message, enums);
         }
         for enumeration in &file.enum_type {
-            self.types.insert(format!("{package}.{}", enumeration.name()), Kind::Enum);
+            self.types.insert(format!("{package}.{}", enumeration.name()), enums);
         }
     }
 
-    fn declare_message(&mut self, scope: &str, message: &DescriptorProto) {
+    fn declare_message(&mut self, scope: &str, message: &DescriptorProto, enums: Kind) {
         let name = format!("{scope}.{}", message.name());
         for nested in &message.nested_type {
-            self.declare_message(&name, nested);
+            self.declare_message(&name, nested, enums);
         }
         for enumeration in &message.enum_type {
-            self.types.insert(format!("{name}.{}", enumeration.name()), Kind::Enum);
+            self.types.insert(format!("{name}.{}", enumeration.name()), enums);
         }
         self.types.insert(name, Kind::Message);
     }
@@ -124,15 +127,38 @@ impl Check<'_> {
                     None
                 }
             };
-            if wanted.is_some_and(|wanted| self.types.get(field.type_name()) != Some(&wanted)) {
+            let found = self.types.get(field.type_name()).copied();
+            let fits = match wanted {
+                None => true,
+                Some(Kind::Message) => found == Some(Kind::Message),
+                Some(_) => matches!(found, Some(Kind::Enum | Kind::ClosedEnum)),
+            };
+            if !fits {
                 let text = format!("field {} has the type {:?}, which is not there", field.name(), field.type_name());
                 self.report(file, path, text);
+            }
+            if found == Some(Kind::ClosedEnum) && file.syntax() == "proto3" && fits {
+                let text = format!("field {} of proto3 has an enum of proto2: {}", field.name(), field.type_name());
+                self.report(file, path, text);
+            }
+            if message.reserved_name.iter().any(|name| name == field.name()) {
+                self.report(file, path, format!("field {} has a reserved name", field.name()));
+            }
+            let options = field.options.as_ref();
+            if options.and_then(|options| options.packed).is_some_and(|packed| packed && !can_be_packed(field)) {
+                self.report(file, path, format!("field {} cannot be packed; repeated numbers can", field.name()));
             }
             let oneof = field.oneof_index.map(usize::try_from);
             if oneof.is_some_and(|index| index.map_or(true, |index| index >= message.oneof_decl.len())) {
                 self.report(file, path, format!("field {} is in a oneof that is not there", field.name()));
             }
             path.truncate(path.len() - 2);
+        }
+        if file.syntax() == "proto3" && !message.extension_range.is_empty() {
+            self.report(file, path, format!("message {} of proto3 has extensions", message.name()));
+        }
+        if message.reserved_range.iter().any(|range| range.start() >= range.end()) {
+            self.report(file, path, format!("message {} reserves a range that ends before it begins", message.name()));
         }
         for (index, oneof) in message.oneof_decl.iter().enumerate() {
             path.extend([8, number(index)]);
@@ -157,7 +183,11 @@ impl Check<'_> {
             self.report(file, path, format!("enum {} has no value", enumeration.name()));
         }
         for (index, value) in enumeration.value.iter().enumerate() {
-            self.name(file, &[path, &[2, number(index)]].concat(), "enum value", value.name());
+            let path = [path, &[2, number(index)]].concat();
+            self.name(file, &path, "enum value", value.name());
+            if enumeration.reserved_name.iter().any(|name| name == value.name()) {
+                self.report(file, &path, format!("enum value {} has a reserved name", value.name()));
+            }
         }
     }
 
@@ -180,6 +210,15 @@ pub(crate) fn package(file: &FileDescriptorProto) -> String {
 
 pub(crate) fn number(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
+}
+
+fn is_proto2(file: &FileDescriptorProto) -> bool {
+    matches!(file.syntax(), "" | "proto2")
+}
+
+fn can_be_packed(field: &FieldDescriptorProto) -> bool {
+    field.label() == Label::Repeated
+        && !matches!(field.r#type(), Type::String | Type::Bytes | Type::Message | Type::Group)
 }
 
 fn is_name(name: &str) -> bool {

@@ -93,9 +93,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Arguments, lexopt::Erro
 fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut builder = callwright_build::configure();
     for option in &arguments.options {
-        builder = builder
-            .parameter(option)
-            .map_err(|error| format!("{error:?}"))?;
+        builder = builder.parameter(option).map_err(|error| format!("{error:?}"))?;
     }
     let generated = generate(&builder, arguments)?;
     let out = arguments.out.as_deref().unwrap_or(Path::new("."));
@@ -119,31 +117,17 @@ fn generate(builder: &Builder, arguments: &Arguments) -> Result<Generated, Strin
 }
 
 fn check(generated: &Generated, out: &Path) -> Result<ExitCode, String> {
-    let differences = generated
-        .differences(out)
-        .map_err(|error| format!("{error:?}"))?;
+    let differences = generated.differences(out).map_err(|error| format!("{error:?}"))?;
     if differences.is_empty() {
-        println!(
-            "{}: {} files are as generated",
-            out.display(),
-            generated.files().len()
-        );
+        println!("{}: {} files are as generated", out.display(), generated.files().len());
         return Ok(ExitCode::SUCCESS);
     }
     report(&differences, generated.files(), out);
-    eprintln!(
-        "{} of the files in {} differ; run the same without --check",
-        differences.len(),
-        out.display()
-    );
+    eprintln!("{} of the files in {} differ; run the same without --check", differences.len(), out.display());
     Ok(ExitCode::FAILURE)
 }
 
-fn report(
-    differences: &BTreeMap<String, Difference>,
-    files: &BTreeMap<String, String>,
-    out: &Path,
-) {
+fn report(differences: &BTreeMap<String, Difference>, files: &BTreeMap<String, String>, out: &Path) {
     for (name, difference) in differences {
         let path = out.join(name);
         let path = path.display();
@@ -166,8 +150,7 @@ mod tests {
     use super::*;
 
     fn gen_with(args: &[&str]) -> Result<ExitCode, String> {
-        let arguments =
-            parse(args.iter().map(OsString::from)).map_err(|error| error.to_string())?;
+        let arguments = parse(args.iter().map(OsString::from)).map_err(|error| error.to_string())?;
         execute(&arguments)
     }
 
@@ -175,21 +158,13 @@ mod tests {
     fn check_fails_on_drift_and_passes_after_writing() {
         let folder = tempfile::tempdir().unwrap();
         let proto = folder.path().join("a.proto");
-        fs::write(
-            &proto,
-            "syntax = \"proto3\"; package a; message M { int32 x = 1; }",
-        )
-        .unwrap();
+        fs::write(&proto, "syntax = \"proto3\"; package a; message M { int32 x = 1; }").unwrap();
         let (include, proto) = (folder.path().to_str().unwrap(), proto.to_str().unwrap());
         let out = folder.path().join("out");
         let args = ["-I", include, "--out", out.to_str().unwrap(), proto];
         let checked = [&args[..], &["--check"]].concat();
 
-        assert_eq!(
-            gen_with(&checked),
-            Ok(ExitCode::FAILURE),
-            "nothing was written yet"
-        );
+        assert_eq!(gen_with(&checked), Ok(ExitCode::FAILURE), "nothing was written yet");
         assert!(!out.exists(), "a check writes nothing");
         assert_eq!(gen_with(&args), Ok(ExitCode::SUCCESS));
         assert_eq!(gen_with(&checked), Ok(ExitCode::SUCCESS));
@@ -199,47 +174,20 @@ mod tests {
         assert_eq!(gen_with(&checked), Ok(ExitCode::FAILURE));
         assert_eq!(gen_with(&args), Ok(ExitCode::SUCCESS));
         fs::copy(&file, out.join("b.rs")).unwrap();
-        assert_eq!(
-            gen_with(&checked),
-            Ok(ExitCode::FAILURE),
-            "a file that is left over is drift too"
-        );
+        assert_eq!(gen_with(&checked), Ok(ExitCode::FAILURE), "a file that is left over is drift too");
         fs::write(out.join("b.rs"), "// hand-written\n").unwrap();
-        assert_eq!(
-            gen_with(&checked),
-            Ok(ExitCode::SUCCESS),
-            "a file of somebody else is none of our business"
-        );
+        assert_eq!(gen_with(&checked), Ok(ExitCode::SUCCESS), "a file of somebody else is none of our business");
     }
 
     #[test]
     fn a_broken_proto_writes_nothing_and_tells_the_place() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("good.proto"),
-            "syntax = \"proto3\"; package good; message M {}",
-        )
-        .unwrap();
-        fs::write(
-            folder.path().join("bad.proto"),
-            "syntax = \"proto3\";\nmessage M { Missing x = 1; }",
-        )
-        .unwrap();
+        fs::write(folder.path().join("good.proto"), "syntax = \"proto3\"; package good; message M {}").unwrap();
+        fs::write(folder.path().join("bad.proto"), "syntax = \"proto3\";\nmessage M { Missing x = 1; }").unwrap();
         let out = folder.path().join("out");
         let include = folder.path().to_str().unwrap();
-        let error = gen_with(&[
-            "-I",
-            include,
-            "--out",
-            out.to_str().unwrap(),
-            "good.proto",
-            "bad.proto",
-        ])
-        .unwrap_err();
-        assert!(
-            error.contains("bad.proto:2:13: name 'Missing' is not defined"),
-            "{error}"
-        );
+        let error = gen_with(&["-I", include, "--out", out.to_str().unwrap(), "good.proto", "bad.proto"]).unwrap_err();
+        assert!(error.contains("bad.proto:2:13: name 'Missing' is not defined"), "{error}");
         assert!(!out.exists());
     }
 

@@ -110,7 +110,10 @@ impl Sources<'_> {
                 };
                 let path = found.path();
                 let text = source::read(&path)?;
-                let file = File::from_source(name, &text).map_err(|error| problem(&error, name, &display(&path)))?;
+                let file = File::from_source(name, &text).map_err(|error| {
+                    let problem = problem(&error, name, &display(&path));
+                    Error::at(source::place_of_syntax_error(problem, &text))
+                })?;
                 Parsed { file, path: Some(path) }
             }
         };
@@ -128,7 +131,7 @@ impl Sources<'_> {
         for name in order {
             compiler.open_file(name).map_err(|error| {
                 let file = error.file().unwrap_or(name).to_owned();
-                problem(&error, &file, &self.place(&file))
+                Error::at(problem(&error, &file, &self.place(&file)))
             })?;
         }
         split_set(&compiler.encode_file_descriptor_set(), "the descriptors that protox made")
@@ -158,11 +161,19 @@ impl FileResolver for Opened {
 }
 
 /// protox tells the place in `Debug` alone: `name:line:column: text`.
-fn problem(error: &protox::Error, name: &str, place: &str) -> Error {
+fn problem(error: &protox::Error, name: &str, place: &str) -> Problem {
     let debug = format!("{error:?}");
     let rest = debug.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
     let mut parts = rest.unwrap_or_default().splitn(3, ':');
     let line = parts.next().and_then(|line| line.parse().ok());
     let column = parts.next().and_then(|column| column.parse().ok());
-    Error::at(Problem::new(place, line.zip(column), error.to_string()))
+    let mut text = error.to_string();
+    // It quotes names whole, however long they are.
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+        text.push_str(" ..");
+    }
+    Problem::new(place, line.zip(column), text)
 }
+
+const MAX_TEXT: usize = 1_000;

@@ -59,6 +59,29 @@ fn check(file: &str, source: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// What protox leaves open about a syntax error: where the end of the file is, which of two packages is the second, and
+/// that it was an import it called a group.
+pub(crate) fn place_of_syntax_error(mut problem: Problem, source: &str) -> Problem {
+    match problem.position {
+        None => {
+            let packages = Tokens::new(source).filter(|token| token.text == "package").map(|token| token.at);
+            let at = match problem.text.contains("multiple package") {
+                true => packages.last(),
+                false => None,
+            };
+            problem.position = Some(position(source, at.unwrap_or(source.trim_end().len())));
+        }
+        Some(place) if problem.text == "invalid group name" => {
+            let mut tokens = Tokens::new(source);
+            if tokens.any(|token| token.text.starts_with(['"', '\'']) && position(source, token.at) == place) {
+                problem.text = "an import is a path below an include path, with `/`, without `.` and `..`".to_owned();
+            }
+        }
+        Some(_) => {}
+    }
+    problem
+}
+
 /// Line and column of a byte offset, both counted from 1.
 pub(crate) fn position(text: &str, at: usize) -> (u32, u32) {
     let before = &text[..at];
