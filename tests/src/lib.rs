@@ -9,3 +9,4 @@ pub mod testing {
 pub mod echo {
     callwright::include_proto!("callwright.tests");
 }
+pub mod support;

@@ -94,6 +94,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
         .initial_connection_window_size(super::CONNECTION_WINDOW)
         .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
         .max_send_buffer_size(super::SEND_BUFFER)
+        .data_frame_budget(super::SMALL_FRAME_BUDGET)
         .enable_push(false)
         .handshake::<_, Bytes>(io)
         .await
@@ -170,7 +171,7 @@ impl Connection {
         if let Some(first) = first {
             send.send_now(first, end)?;
         }
-        Ok(Opened { send, recv: RecvStream::Headers(response), _permit: permit, peer: self.handle.address.clone() })
+        Ok(Opened { send, recv: RecvStream::with_head(response), _permit: permit, peer: self.handle.address.clone() })
     }
 
     /// Resolves as soon as the connection takes no new streams.

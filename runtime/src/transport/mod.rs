@@ -17,9 +17,13 @@ pub(crate) use stream::{Event, RecvStream};
 
 /// Window of one stream, in bytes: enough for 1 Gbit/s at 8 ms without waiting for the peer.
 const STREAM_WINDOW: u32 = 1024 * 1024;
-/// Window of a connection, in bytes: many readers that stall at once leave room for the others.
-const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// Window of a connection, in bytes: what one peer can make this side hold, and room for several readers that stall.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Largest header list that is taken, in bytes: gRPC's hard limit.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
 /// What one stream may have waiting for the peer, in bytes.
 const SEND_BUFFER: usize = 256 * 1024;
+/// The library's count of small DATA frames is switched off: it never gives back what arrived for a stream that was
+/// reset, so that a connection on which streams of small messages are cancelled dies sooner or later. The connection's
+/// window is what bounds the memory.
+const SMALL_FRAME_BUDGET: usize = usize::MAX;

@@ -87,6 +87,7 @@ impl Connection {
             .initial_connection_window_size(super::CONNECTION_WINDOW)
             .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
             .max_send_buffer_size(super::SEND_BUFFER)
+            .data_frame_budget(super::SMALL_FRAME_BUDGET)
             .max_concurrent_streams(max_concurrent_streams)
             .handshake(io)
             .await?;
@@ -99,7 +100,7 @@ impl Connection {
         Poll::Ready(match ready!(self.connection.poll_accept(cx)) {
             Some(Ok((request, respond))) => {
                 let (head, body) = request.into_parts();
-                let recv = if body.is_end_stream() { RecvStream::Done } else { RecvStream::Body(body) };
+                let recv = RecvStream::new(body);
                 Some(Incoming { head, recv, send: ResponseStream { state: State::Head(respond) } })
             }
             Some(Err(_)) | None => None,

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -84,49 +84,83 @@ impl SendStream {
 
 /// The half that receives.
 #[derive(Debug)]
-pub(crate) enum RecvStream {
+pub(crate) struct RecvStream {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
     /// A client's, before the response's headers.
-    Headers(h2::client::ResponseFuture),
-    Body(h2::RecvStream),
+    Head(h2::client::ResponseFuture),
+    Body(Body),
     /// All data is read; trailers may follow.
-    Trailers(h2::RecvStream),
-    Done,
+    Trailers(Body),
+    Over,
 }
 
 impl RecvStream {
+    pub(super) fn with_head(head: h2::client::ResponseFuture) -> Self {
+        RecvStream { state: State::Head(head) }
+    }
+
+    pub(super) fn new(body: h2::RecvStream) -> Self {
+        RecvStream { state: if body.is_end_stream() { State::Over } else { State::Body(Body(body)) } }
+    }
+
+    /// What arrives next; [`Event::End`] again and again once the peer has half-closed.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, StreamError>> {
         loop {
-            match self {
-                RecvStream::Headers(response) => {
+            match &mut self.state {
+                State::Head(response) => {
                     let response = ready!(Pin::new(response).poll(cx)).map_err(StreamError::from_h2)?;
                     let (head, body) = response.into_parts();
                     let end = body.is_end_stream();
-                    *self = if end { RecvStream::Done } else { RecvStream::Body(body) };
+                    *self = RecvStream::new(body);
                     return Poll::Ready(Ok(Event::Headers {
                         status: head.status.as_u16(),
                         headers: head.headers,
                         end,
                     }));
                 }
-                RecvStream::Body(body) => match ready!(body.poll_data(cx)) {
-                    Some(data) => {
-                        let data = data.map_err(StreamError::from_h2)?;
-                        // The caller asks only when it has use for more, so what it takes is consumed.
-                        body.flow_control().release_capacity(data.len()).map_err(StreamError::from_h2)?;
-                        return Poll::Ready(Ok(Event::Data(data)));
+                State::Body(body) => match ready!(body.poll_data(cx)) {
+                    Some(data) => return Poll::Ready(data.map(Event::Data)),
+                    None => {
+                        if let State::Body(body) = std::mem::replace(&mut self.state, State::Over) {
+                            self.state = State::Trailers(body);
+                        }
                     }
-                    None => match std::mem::replace(self, RecvStream::Done) {
-                        RecvStream::Body(body) => *self = RecvStream::Trailers(body),
-                        other => *self = other,
-                    },
                 },
-                RecvStream::Trailers(body) => {
-                    let trailers = ready!(body.poll_trailers(cx)).map_err(StreamError::from_h2)?;
-                    *self = RecvStream::Done;
+                State::Trailers(body) => {
+                    let trailers = ready!(body.0.poll_trailers(cx)).map_err(StreamError::from_h2)?;
+                    self.state = State::Over;
                     return Poll::Ready(Ok(trailers.map_or(Event::End, Event::Trailers)));
                 }
-                RecvStream::Done => return Poll::Ready(Ok(Event::End)),
+                State::Over => return Poll::Ready(Ok(Event::End)),
             }
         }
+    }
+}
+
+/// The data of a stream. What is left of it when it is dropped is consumed, because the library counts frames that
+/// nobody will read against the connection for ever.
+#[derive(Debug)]
+struct Body(h2::RecvStream);
+
+impl Body {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        let data = match ready!(self.0.poll_data(cx)) {
+            Some(data) => data.map_err(StreamError::from_h2)?,
+            None => return Poll::Ready(None),
+        };
+        // The caller asks only when it has use for more, so what it takes is consumed.
+        self.0.flow_control().release_capacity(data.len()).map_err(StreamError::from_h2)?;
+        Poll::Ready(Some(Ok(data)))
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(Ok(_))) = self.poll_data(&mut context) {}
     }
 }
