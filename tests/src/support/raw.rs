@@ -43,7 +43,12 @@ pub fn frame(flag: u8, message: &[u8]) -> Bytes {
 
 /// The bytes of a string message with its prefix.
 pub fn text(message: &str) -> Bytes {
-    frame(0, &callwright::codegen::prost::Message::encode_to_vec(&message.to_owned()))
+    frame(0, &encoded(&message.to_owned()))
+}
+
+/// The bytes of a message.
+pub fn encoded<T: callwright::codegen::prost::Message>(message: &T) -> Vec<u8> {
+    message.encode_to_vec()
 }
 
 /// The head of a response.
