@@ -1,5 +1,8 @@
 //! What the end-to-end and interoperability tests share.
 
+pub mod interop;
+pub mod support;
+
 /// gRPC's standard test services: messages, stubs, servicer traits.
 pub mod testing {
     callwright::include_proto!("grpc.testing");
@@ -9,4 +12,3 @@ pub mod testing {
 pub mod echo {
     callwright::include_proto!("callwright.tests");
 }
-pub mod support;

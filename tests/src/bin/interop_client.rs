@@ -1,0 +1,58 @@
+//! Runs one of gRPC's interoperability test cases against any server that has the standard test service.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use callwright::Channel;
+use callwright_tests::interop::cases::Case;
+use callwright_tests::interop::flags::{Flag, Flags, usage};
+
+const ABOUT: &str = "Runs one interoperability test case; exits with 0 if it passes, with 1 if it fails.";
+const FLAGS: [Flag; 7] = [
+    Flag { name: "server_host", default: "localhost", help: "the host to connect to" },
+    Flag { name: "server_port", default: "10000", help: "the port to connect to" },
+    Flag { name: "server_host_override", default: "", help: "the name that the server is called by, if another" },
+    Flag { name: "test_case", default: "large_unary", help: "the test case; a name that is none lists all" },
+    Flag { name: "use_tls", default: "false", help: "not there yet" },
+    Flag { name: "use_test_ca", default: "false", help: "not there yet" },
+    Flag { name: "ca_file", default: "", help: "not there yet" },
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match Flags::parse(&FLAGS, std::env::args().skip(1)) {
+        Ok(flags) => flags,
+        Err(error) => {
+            eprintln!("interop_client: {error}\n\n{}", usage("interop_client", ABOUT, &FLAGS));
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&flags).await {
+        Ok(case) => {
+            println!("{}: passed", case.name());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("interop_client: {}: {error}", flags.text("test_case"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
+    let Some(case) = Case::find(flags.text("test_case")) else {
+        let known = Case::ALL.iter().map(|case| format!("\n  {}", case.name())).collect::<String>();
+        return Err(format!("no such test case; there are:{known}").into());
+    };
+    if flags.bool("use_tls")? {
+        return Err("--use_tls: callwright has no TLS yet; leave it out to call in plaintext".into());
+    }
+    let host = flags.text("server_host");
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let mut channel = Channel::builder(format!("dns:///{host}:{}", flags.port("server_port")?));
+    if !flags.text("server_host_override").is_empty() {
+        channel = channel.authority(flags.text("server_host_override"));
+    }
+    case.run(&channel.build()?).await?;
+    Ok(case)
+}

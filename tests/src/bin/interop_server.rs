@@ -1,0 +1,61 @@
+//! Serves gRPC's standard test service, for any client of the interoperability test cases.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use callwright::Server;
+use callwright_tests::interop::InteropService;
+use callwright_tests::interop::flags::{Flag, Flags, usage};
+use callwright_tests::testing::TestServiceServer;
+
+const ABOUT: &str = "Serves grpc.testing.TestService.";
+const FLAGS: [Flag; 5] = [
+    Flag { name: "port", default: "10000", help: "the port to listen on; 0 for any free one" },
+    Flag { name: "address", default: "", help: "the IP address to listen on; all if empty" },
+    Flag { name: "use_tls", default: "false", help: "not there yet" },
+    Flag { name: "tls_cert_file", default: "", help: "not there yet" },
+    Flag { name: "tls_key_file", default: "", help: "not there yet" },
+];
+
+/// What a request may be as large as, in bytes: more than the default, for test cases that send 10 MiB.
+const MAX_REQUEST: usize = 16 * 1024 * 1024;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match Flags::parse(&FLAGS, std::env::args().skip(1)) {
+        Ok(flags) => flags,
+        Err(error) => {
+            eprintln!("interop_server: {error}\n\n{}", usage("interop_server", ABOUT, &FLAGS));
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("interop_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
+    if flags.bool("use_tls")? {
+        return Err("--use_tls: callwright has no TLS yet; leave it out to serve in plaintext".into());
+    }
+    let port = flags.port("port")?;
+    let server = || {
+        let service = TestServiceServer::new(InteropService::new(format!("callwright-{}", std::process::id())));
+        Server::builder().max_receive_message_size(MAX_REQUEST).add_service(service)
+    };
+    let running = match flags.text("address") {
+        // A machine without IPv6 has no [::].
+        "" => match server().bind(format!("[::]:{port}")).await {
+            Ok(running) => running,
+            Err(_) => server().bind(format!("0.0.0.0:{port}")).await?,
+        },
+        address => server().bind(format!("{address}:{port}")).await?,
+    };
+    println!("listening on {}", running.local_addr());
+    running.wait().await;
+    Ok(())
+}
