@@ -11,3 +11,8 @@ pub mod helloworld {
 pub mod routeguide {
     callwright::include_proto!("routeguide");
 }
+
+/// The README's programs, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
