@@ -1,4 +1,92 @@
-//! gRPC for Rust.
+//! gRPC for Rust: calls that wait for their server, compression at every level, and a server context that tells a
+//! handler all about its call.
+//!
+//! `callwright_build` turns a `.proto` file into messages, a stub `GreeterStub` for the client, and a trait
+//! `GreeterServicer` with `GreeterServer` for the server; [`include_proto!`] brings them in. This crate is all that the
+//! generated code needs, prost included.
+//!
+//! # Calls
+//!
+//! A stub's method returns a [`Call`]: it takes options, and is made when it is awaited.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use callwright::{Channel, Compression};
+//! # use callwright::{Call, Method, Status, Unary};
+//! # struct GreeterStub(Channel);
+//! # impl GreeterStub {
+//! #     fn new(channel: Channel) -> Self { GreeterStub(channel) }
+//! #     fn say_hello(&self, request: String) -> Call<Unary, String, String> {
+//! #         Call::unary(&self.0, Method::new("/helloworld.Greeter/SayHello"), request)
+//! #     }
+//! # }
+//! # async fn example(request: String) -> Result<(), Box<dyn std::error::Error>> {
+//!
+//! let channel = Channel::builder("dns:///localhost:50051").build()?; // connects when it is first used
+//! let greeter = GreeterStub::new(channel);
+//! let reply = greeter
+//!     .say_hello(request)
+//!     .wait_for_ready(true)
+//!     .timeout(Duration::from_secs(5))
+//!     .compression(Compression::Gzip)
+//!     .metadata("x-request-id", "42")
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `send()` in place of `await` gives a [`Response`], with the initial and the trailing metadata kept apart. A stream of
+//! responses is a [`Streaming`]; a call that streams its requests takes them whole (`send_all`) or gives both its halves
+//! at once (`start`): a [`RequestSender`] and a [`Streaming`] or a [`Reply`].
+//!
+//! # Waiting for a server
+//!
+//! A call on a channel that is not connected is queued while the channel connects. When it cannot, a fail-fast call
+//! ends in UNAVAILABLE, naming the address, the stage and the cause; a wait-for-ready call stays queued until a server
+//! is there or its deadline has passed. [`Channel`] has the whole table. wait-for-ready does not hide a call that broke
+//! after it had reached the server.
+//!
+//! # Deadlines and cancellation
+//!
+//! A timeout covers the whole call: queue, connection, messages, trailers. It travels with the call; both sides end in
+//! DEADLINE_EXCEEDED. Dropping a call's future or stream cancels it: the handler is dropped, and what it started
+//! elsewhere can watch [`ServerContext::cancelled`].
+//!
+//! # Servers
+//!
+//! ```no_run
+//! use callwright::{Compression, Server};
+//! # use callwright::server::{Methods, Service};
+//! # struct GreeterServer;
+//! # impl Service for GreeterServer { fn register(self, _: &mut Methods) {} }
+//!
+//! # async fn example(greeter: GreeterServer) -> Result<(), callwright::BindError> {
+//! Server::builder().compression(Compression::Gzip).add_service(greeter).serve("[::]:50051").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A handler is an `async fn` of the generated trait: the request or [`Requests`], [`Responses`] where it streams them,
+//! and a [`ServerContext`]. One that is left out answers UNIMPLEMENTED; one that panics ends its call in INTERNAL, and
+//! nothing else.
+//!
+//! # Compression
+//!
+//! Set on the channel ([`ChannelBuilder::compression`]), on a call ([`Call::compression`]), on the server
+//! ([`ServerBuilder::compression`]), on a response ([`ServerContext::set_response_compression`]), and off for one message
+//! ([`ServerContext::disable_next_message_compression`], [`RequestSender::disable_next_message_compression`]); the
+//! narrower setting wins. A server sends only what its client accepts.
+//!
+//! # Errors
+//!
+//! Every failure is a [`Status`]: a [`Code`] that gRPC's documents give it, a message that says what was tried and what
+//! to do, and the cause as its source.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `zstd` | [`Compression::Zstd`] |
 
 mod call;
 mod channel;
@@ -31,7 +119,9 @@ pub mod codegen {
     pub use prost_types;
 }
 
-/// Includes the code that `callwright_build` generated for a package: `include_proto!("helloworld")`.
+/// Includes what `callwright_build` generated for a package: `include_proto!("helloworld")`.
+///
+/// The file is `$OUT_DIR/<package>.rs`, so it works in crates whose build script generated it.
 #[macro_export]
 macro_rules! include_proto {
     ($package:literal) => {

@@ -24,7 +24,17 @@ const STEPS: [Step; 5] = [
     },
     Step {
         name: "clippy without features",
-        cargo: &["clippy", "-p", "callwright", "-p", "callwright-build", "--no-default-features", "--", "-D", "warnings"],
+        cargo: &[
+            "clippy",
+            "-p",
+            "callwright",
+            "-p",
+            "callwright-build",
+            "--no-default-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
         env: None,
     },
     Step {
