@@ -144,6 +144,9 @@ impl Check<'_> {
             if message.reserved_name.iter().any(|name| name == field.name()) {
                 self.report(file, path, format!("field {} has a reserved name", field.name()));
             }
+            if field.default_value.as_deref().is_some_and(|value| !is_default(field.r#type(), value)) {
+                self.report(file, path, format!("field {} has the default {:?}", field.name(), field.default_value()));
+            }
             let options = field.options.as_ref();
             if options.and_then(|options| options.packed).is_some_and(|packed| packed && !can_be_packed(field)) {
                 self.report(file, path, format!("field {} cannot be packed; repeated numbers can", field.name()));
@@ -219,6 +222,36 @@ fn is_proto2(file: &FileDescriptorProto) -> bool {
 fn can_be_packed(field: &FieldDescriptorProto) -> bool {
     field.label() == Label::Repeated
         && !matches!(field.r#type(), Type::String | Type::Bytes | Type::Message | Type::Group)
+}
+
+/// Whether a default is spelled as descriptors spell it.
+fn is_default(kind: Type, value: &str) -> bool {
+    match kind {
+        Type::Bool => matches!(value, "true" | "false"),
+        Type::Float | Type::Double => value.parse::<f64>().is_ok(),
+        Type::Int32 | Type::Sint32 | Type::Sfixed32 => value.parse::<i32>().is_ok(),
+        Type::Int64 | Type::Sint64 | Type::Sfixed64 => value.parse::<i64>().is_ok(),
+        Type::Uint32 | Type::Fixed32 => value.parse::<u32>().is_ok(),
+        Type::Uint64 | Type::Fixed64 => value.parse::<u64>().is_ok(),
+        Type::Enum => is_name(value),
+        Type::String => true,
+        Type::Bytes => is_c_escaped(value.as_bytes()),
+        Type::Message | Type::Group => false,
+    }
+}
+
+fn is_c_escaped(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match (first, after) {
+            (b'\\', [b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'\\' | b'?' | b'\'' | b'"', rest @ ..]) => rest,
+            (b'\\', [b'x' | b'X', one, two, rest @ ..]) if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => rest,
+            (b'\\', [b'0'..=b'3', b'0'..=b'7', b'0'..=b'7', rest @ ..]) => rest,
+            (b'\\', _) => return false,
+            _ => after,
+        };
+    }
+    true
 }
 
 fn is_name(name: &str) -> bool {

@@ -108,9 +108,14 @@ impl Folders {
         Error::Invalid(problems)
     }
 
+    /// Old protocs print the name that `import` uses, new ones the path that they were given.
     fn written(&self, file: &str) -> String {
         let found = self.folders.iter().find_map(|(written, real)| {
-            let rest = Path::new(file).strip_prefix(real).ok()?;
+            let rest = match Path::new(file).strip_prefix(real) {
+                Ok(rest) => rest,
+                Err(_) if Path::new(file).is_relative() && real.join(file).is_file() => Path::new(file),
+                Err(_) => return None,
+            };
             Some(display(&written.join(rest)))
         });
         found.unwrap_or_else(|| file.to_owned())
