@@ -2,7 +2,8 @@
 //!
 //! prost-build would write both, or panic. Here both are named, with their places.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 use prost_build::Module;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, ServiceDescriptorProto};
@@ -17,8 +18,8 @@ use crate::valid::{number, package};
 /// Checks the files that become Rust, all together: a package may be spread over several.
 pub(crate) fn check<'a>(
     files: impl Iterator<Item = &'a FileDescriptorProto>,
-    loaded: &Loaded,
-    settings: &Settings,
+    loaded: &'a Loaded,
+    settings: &'a Settings,
 ) -> Result<(), Error> {
     let mut names = Names { loaded, settings, taken: HashMap::new(), problems: BTreeSet::new() };
     for file in files {
@@ -28,41 +29,44 @@ pub(crate) fn check<'a>(
 }
 
 /// What one name was given to.
-struct Taken {
+struct Taken<'a> {
     what: String,
-    place: String,
+    file: &'a FileDescriptorProto,
+    path: Vec<i32>,
 }
 
 struct Names<'a> {
     loaded: &'a Loaded,
     settings: &'a Settings,
     /// By the scope and the name in Rust.
-    taken: HashMap<(String, String), Taken>,
+    taken: HashMap<(String, String), Taken<'a>>,
     problems: BTreeSet<Problem>,
 }
 
-impl Names<'_> {
-    fn take(&mut self, file: &FileDescriptorProto, path: &[i32], scope: &str, name: String, what: String) {
-        let problem = Problem::new(self.loaded.place(file.name()), place::position(file, path), what);
-        let place = match problem.position {
-            Some((line, column)) => format!("{}:{line}:{column}", problem.file),
-            None => problem.file.clone(),
-        };
-        match self.taken.get(&(scope.to_owned(), name.clone())) {
-            None => {
-                self.taken.insert((scope.to_owned(), name), Taken { what: problem.text, place });
+impl<'a> Names<'a> {
+    fn take(&mut self, file: &'a FileDescriptorProto, path: &[i32], scope: &str, name: String, what: String) {
+        let taken = Taken { what, file, path: path.to_owned() };
+        match self.taken.entry((scope.to_owned(), name)) {
+            Entry::Vacant(entry) => {
+                entry.insert(taken);
             }
-            Some(first) => {
+            Entry::Occupied(entry) => {
+                // Only now: a place is searched for, and most names clash with nothing.
+                let first = entry.get();
                 let text = format!(
-                    "{} is called `{name}` in Rust, and so is {} at {}; rename one of them",
-                    problem.text, first.what, first.place
+                    "{} is called `{}` in Rust, and so is {} at {}; rename one of them",
+                    taken.what,
+                    entry.key().1,
+                    first.what,
+                    place(self.loaded, first.file, &first.path)
                 );
-                self.problems.insert(Problem { text, ..problem });
+                let position = place::position(file, path);
+                self.problems.insert(Problem::new(self.loaded.place(file.name()), position, text));
             }
         }
     }
 
-    fn file(&mut self, file: &FileDescriptorProto) {
+    fn file(&mut self, file: &'a FileDescriptorProto) {
         let package = package(file);
         let scope = Module::from_protobuf_package_name(file.package()).to_string();
         for (index, message) in file.message_type.iter().enumerate() {
@@ -78,7 +82,7 @@ impl Names<'_> {
 
     fn message(
         &mut self,
-        file: &FileDescriptorProto,
+        file: &'a FileDescriptorProto,
         path: &[i32],
         scope: &str,
         outer: &str,
@@ -132,7 +136,7 @@ impl Names<'_> {
 
     fn enumeration(
         &mut self,
-        file: &FileDescriptorProto,
+        file: &'a FileDescriptorProto,
         path: &[i32],
         scope: &str,
         outer: &str,
@@ -155,7 +159,7 @@ impl Names<'_> {
         }
     }
 
-    fn service(&mut self, file: &FileDescriptorProto, index: usize, scope: &str, service: &ServiceDescriptorProto) {
+    fn service(&mut self, file: &'a FileDescriptorProto, index: usize, scope: &str, service: &ServiceDescriptorProto) {
         let path = [6, number(index)];
         let mut types = Vec::new();
         if self.settings.build_client {
@@ -173,5 +177,14 @@ impl Names<'_> {
             let name = name::of_method(method.name());
             self.take(file, &[6, number(index), 2, number(at)], &methods, name, format!("rpc {}", method.name()));
         }
+    }
+}
+
+/// `file:line:column`, or the file alone.
+fn place(loaded: &Loaded, file: &FileDescriptorProto, path: &[i32]) -> String {
+    let name = loaded.place(file.name());
+    match place::position(file, path) {
+        Some((line, column)) => format!("{name}:{line}:{column}"),
+        None => name,
     }
 }

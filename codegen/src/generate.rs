@@ -1,6 +1,6 @@
 //! From descriptors to Rust, in memory: the one path that all fronts share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use proc_macro2::Literal;
 use prost_build::Module;
@@ -33,11 +33,12 @@ pub(crate) enum Scope {
 /// Generated files by their path below the output folder.
 pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Result<BTreeMap<String, String>, Error> {
     valid::check(loaded)?;
+    let inputs: HashSet<&str> = loaded.inputs.iter().map(String::as_str).collect();
     let mut files = loaded.files.iter().map(edition::lower).collect::<Result<Vec<_>, _>>()?;
     // By name: the order of the inputs must not show in the output.
     files.sort_by(|left, right| left.name().cmp(right.name()));
     for file in &mut files {
-        if !has_services(file, loaded, settings) {
+        if !has_services(file, &inputs, settings) {
             file.service.clear();
         }
     }
@@ -46,7 +47,7 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
     for file in &files {
         let package = packages.entry(module(file)).or_default();
         package.files.push(file.name().to_owned());
-        package.wanted |= scope == Scope::Everything || is_input(file, loaded);
+        package.wanted |= scope == Scope::Everything || inputs.contains(file.name());
     }
     check::check(
         files.iter().filter(|file| packages.get(&module(file)).is_some_and(|it| it.wanted)),
@@ -92,14 +93,10 @@ fn module(file: &FileDescriptorProto) -> Module {
     Module::from_protobuf_package_name(file.package())
 }
 
-fn is_input(file: &FileDescriptorProto, loaded: &Loaded) -> bool {
-    loaded.inputs.iter().any(|input| input == file.name())
-}
-
 /// A package that comes from elsewhere brings its services along, unless one of its files is what was asked for.
-fn has_services(file: &FileDescriptorProto, loaded: &Loaded, settings: &Settings) -> bool {
+fn has_services(file: &FileDescriptorProto, inputs: &HashSet<&str>, settings: &Settings) -> bool {
     (settings.build_client || settings.build_server)
-        && (is_input(file, loaded) || !settings.is_extern(&valid::package(file)))
+        && (inputs.contains(file.name()) || !settings.is_extern(&valid::package(file)))
 }
 
 #[derive(Default)]
