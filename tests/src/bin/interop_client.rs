@@ -8,11 +8,16 @@ use callwright_tests::interop::cases::Case;
 use callwright_tests::interop::flags::{Flag, Flags, usage};
 
 const ABOUT: &str = "Runs one interoperability test case; exits with 0 if it passes, with 1 if it fails.";
-const FLAGS: [Flag; 7] = [
+const FLAGS: [Flag; 8] = [
     Flag { name: "server_host", default: "localhost", help: "the host to connect to" },
     Flag { name: "server_port", default: "10000", help: "the port to connect to" },
     Flag { name: "server_host_override", default: "", help: "the name that the server is called by, if another" },
     Flag { name: "test_case", default: "large_unary", help: "the test case; a name that is none lists all" },
+    Flag {
+        name: "list_cases",
+        default: "false",
+        help: "print the names of all test cases, one a line, and nothing else",
+    },
     Flag { name: "use_tls", default: "false", help: "not there yet" },
     Flag { name: "use_test_ca", default: "false", help: "not there yet" },
     Flag { name: "ca_file", default: "", help: "not there yet" },
@@ -27,6 +32,10 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if flags.bool("list_cases") == Ok(true) {
+        Case::ALL.iter().for_each(|case| println!("{}", case.name()));
+        return ExitCode::SUCCESS;
+    }
     match run(&flags).await {
         Ok(case) => {
             println!("{}: passed", case.name());

@@ -4,7 +4,9 @@
 //! (`doc/interop-test-descriptions.md`), so that any client here or elsewhere meets any server.
 
 pub mod cases;
+pub mod echo;
 pub mod flags;
+pub mod rows;
 mod service;
 
 pub use service::InteropService;
