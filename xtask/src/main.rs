@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 
 mod r#gen;
+mod interop;
 mod test;
 
 use std::process::ExitCode;
@@ -9,14 +10,16 @@ const USAGE: &str = "\
 Usage: cargo xtask TASK
 
 Tasks:
-  test   format, clippy, documentation and tests: needs nothing but Rust
-  gen    generate Rust from .proto files, or check what is checked in (gen --help)";
+  test     format, clippy, documentation and tests: needs nothing but Rust
+  interop  our client and server against real peers (interop --help)
+  gen      generate Rust from .proto files, or check what is checked in (gen --help)";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let task = args.next();
     match task.as_ref().and_then(|task| task.to_str()) {
         Some("test") => test::run(args),
+        Some("interop") => interop::run(args),
         Some("gen") => r#gen::run(args),
         Some("-h" | "--help") => {
             println!("{USAGE}");

@@ -1,0 +1,88 @@
+//! grpc-go's interop client and server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Session;
+use super::install;
+use super::ours::{self, CASE_TIMEOUT};
+use super::process::{self, Server};
+use super::report::Direction;
+
+const PEER: &str = "grpc-go";
+const VERSION: &str = "v1.85.0";
+
+/// The plaintext cases of grpc-go's own script, without load reports and soaks.
+const CASES: [&str; 14] = [
+    "empty_unary",
+    "large_unary",
+    "client_streaming",
+    "server_streaming",
+    "ping_pong",
+    "empty_stream",
+    "timeout_on_sleeping_server",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "status_code_and_message",
+    "special_status_message",
+    "custom_metadata",
+    "unimplemented_method",
+    "unimplemented_service",
+];
+/// What its client has beside them, without cloud credentials.
+const CLIENT_CASES: [&str; 1] = ["pick_first_unary"];
+/// What its server can answer beside them: it has no compression, no names and no caching.
+const SERVER_CASES: [&str; 4] = ["half_duplex", "slow_consumer", "concurrent_large_unary", "very_large_request"];
+
+pub(super) fn run(session: &mut Session) {
+    let as_client = [&CASES[..], &CLIENT_CASES].concat();
+    let as_server = [&CASES[..], &SERVER_CASES].concat();
+    if !as_client.iter().chain(&as_server).any(|case| session.report.wants(case)) {
+        return;
+    }
+    let folder = match install(&session.peers) {
+        Ok(folder) => folder,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    match ours::server(&session.binaries) {
+        Ok(server) => run_client(session, &folder, &as_client, server.port()),
+        Err(error) => session.report.broken(PEER, &error),
+    }
+    let server = Server::start_on_free_port(|port| {
+        let mut server = Command::new(folder.join("server"));
+        server.arg(format!("--port={port}"));
+        server
+    });
+    match server {
+        Ok(server) => ours::run_our_client(session, PEER, Direction::OursToTheirs, &as_server, server.port()),
+        Err(error) => session.report.broken(PEER, &error),
+    }
+}
+
+fn run_client(session: &mut Session, folder: &Path, cases: &[&str], port: u16) {
+    for case in cases {
+        if session.report.wants(case) {
+            let mut client = Command::new(folder.join("client"));
+            client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
+            session.report.note(PEER, Direction::TheirsToOurs, case, result);
+        }
+    }
+}
+
+fn install(peers: &Path) -> Result<PathBuf, String> {
+    let folder = peers.join(format!("grpc-go-{VERSION}"));
+    if install::is_done(&folder, VERSION) {
+        return Ok(folder);
+    }
+    fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let packages = ["client", "server"].map(|name| format!("google.golang.org/grpc/interop/{name}@{VERSION}"));
+    install::step(&format!("installing grpc-go {VERSION}"), || {
+        let mut go = Command::new("go");
+        go.arg("install").args(&packages).env("GOBIN", &folder).current_dir(&folder);
+        go
+    })?;
+    install::done(&folder, VERSION)?;
+    Ok(folder)
+}

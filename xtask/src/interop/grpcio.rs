@@ -1,0 +1,132 @@
+//! grpcio, which is Python's face of gRPC's C core: rows of its own tests, with our programs in `tests/peers/grpcio`.
+//!
+//! A group of rows is one process, which prints `PASS name` or `FAIL name: why` for each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::Session;
+use super::install;
+use super::process;
+use super::report::Direction;
+
+const PEER: &str = "grpcio";
+/// How long a whole group may take; each call in it has a limit of its own.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
+/// The groups: their names, and how many rows each has.
+const GROUPS: [(&str, usize); 2] = [("wait_for_ready", 36), ("compression", 74)];
+
+/// A Python that has grpcio, and the stubs made for it.
+struct Python {
+    interpreter: PathBuf,
+    stubs: PathBuf,
+    programs: PathBuf,
+}
+
+pub(super) fn run(session: &mut Session) {
+    if !GROUPS.iter().any(|(group, _)| session.report.wants_group(group)) {
+        return;
+    }
+    let python = match Python::install(&session.root, &session.peers) {
+        Ok(python) => python,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    for (group, rows) in GROUPS {
+        if session.report.wants_group(group) {
+            let mut client = python.program(&format!("{group}.py"));
+            add_case(&mut client, session.report.case());
+            client.arg(session.binaries.join("echo_server"));
+            run_group(session, Direction::TheirsToOurs, group, rows, &mut client);
+        }
+    }
+    for (group, rows) in GROUPS {
+        if session.report.wants_group(group) {
+            let mut client = Command::new(session.binaries.join("echo_client"));
+            client.arg(format!("--group={group}"));
+            add_case(&mut client, session.report.case());
+            client.arg("--").arg(&python.interpreter).arg(python.programs.join("echo_server.py"));
+            python.set_environment(&mut client);
+            run_group(session, Direction::OursToTheirs, group, rows, &mut client);
+        }
+    }
+}
+
+fn add_case(command: &mut Command, case: Option<&str>) {
+    if let Some(case) = case {
+        command.arg(format!("--case={case}"));
+    }
+}
+
+/// Runs a group, and notes each of its rows.
+fn run_group(session: &mut Session, direction: Direction, group: &str, rows: usize, command: &mut Command) {
+    let result = process::run(command, GROUP_TIMEOUT);
+    let (Ok(output) | Err(output)) = &result;
+    let (mut passed, mut failed) = (0, 0);
+    for line in output.lines() {
+        if let Some(name) = line.strip_prefix("PASS ") {
+            session.report.note(PEER, direction, name, Ok(()));
+            passed += 1;
+        } else if let Some((name, why)) = line.strip_prefix("FAIL ").and_then(|rest| rest.split_once(": ")) {
+            session.report.note(PEER, direction, name, Err(why.to_owned()));
+            failed += 1;
+        }
+    }
+    // A program that ends before its last row, or fails without saying where, must not pass.
+    let complete = if session.report.case().is_some() { passed + failed > 0 } else { passed + failed == rows };
+    if !complete || (result.is_err() && failed == 0) {
+        let why = format!("{output}\n{} of {rows} rows of {group} were run", passed + failed);
+        session.report.note(PEER, direction, group, Err(why));
+    }
+}
+
+impl Python {
+    /// A virtual environment with the pinned packages, and stubs of our protos.
+    fn install(root: &Path, peers: &Path) -> Result<Python, String> {
+        let programs = root.join("tests/peers/grpcio");
+        let requirements = programs.join("requirements.txt");
+        let pins = fs::read_to_string(&requirements)
+            .map_err(|error| format!("cannot read {}: {error}", requirements.display()))?;
+        let folder = peers.join("grpcio");
+        let python = Python { interpreter: folder.join("bin/python"), stubs: folder.join("stubs"), programs };
+        if !install::is_done(&folder, &pins) {
+            install::step("making a virtual environment for grpcio", || {
+                let mut venv = Command::new("python3");
+                venv.args(["-m", "venv", "--clear"]).arg(&folder);
+                venv
+            })?;
+            install::step("installing grpcio", || {
+                let mut pip = Command::new(&python.interpreter);
+                pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--requirement"])
+                    .arg(&requirements);
+                pip
+            })?;
+            install::done(&folder, &pins)?;
+        }
+        python.generate(root)?;
+        Ok(python)
+    }
+
+    fn generate(&self, root: &Path) -> Result<(), String> {
+        fs::create_dir_all(&self.stubs).map_err(|error| format!("cannot make {}: {error}", self.stubs.display()))?;
+        let mut protoc = Command::new(&self.interpreter);
+        protoc.args(["-m", "grpc_tools.protoc", "--proto_path=tests/proto", "callwright/tests/echo.proto"]);
+        for option in ["--python_out", "--grpc_python_out"] {
+            protoc.arg(format!("{option}={}", self.stubs.display()));
+        }
+        process::run(protoc.current_dir(root), GROUP_TIMEOUT).map(drop)
+    }
+
+    /// One of our programs in Python.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        command.arg(self.programs.join(name));
+        self.set_environment(&mut command);
+        command
+    }
+
+    fn set_environment(&self, command: &mut Command) {
+        command.env("PYTHONPATH", &self.stubs).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+    }
+}

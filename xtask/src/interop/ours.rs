@@ -1,0 +1,49 @@
+//! Our client against our server: every case that our client has.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::Session;
+use super::process::{self, Server};
+use super::report::Direction;
+
+/// How long one case may take.
+pub(super) const CASE_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn run(session: &mut Session) {
+    let cases = match cases(&session.binaries) {
+        Ok(cases) => cases,
+        Err(error) => return session.report.broken("ours", &error),
+    };
+    let cases: Vec<_> = cases.lines().collect();
+    if !cases.iter().any(|case| session.report.wants(case)) {
+        return;
+    }
+    match server(&session.binaries) {
+        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &cases, server.port()),
+        Err(error) => session.report.broken("ours", &error),
+    }
+}
+
+/// The names of all cases, one a line.
+fn cases(binaries: &Path) -> Result<String, String> {
+    process::run(Command::new(binaries.join("interop_client")).arg("--list_cases"), CASE_TIMEOUT)
+}
+
+/// Our interop server, started.
+pub(super) fn server(binaries: &Path) -> Result<Server, String> {
+    Server::start_announced(Command::new(binaries.join("interop_server")).args(["--port=0", "--address=127.0.0.1"]))
+}
+
+/// Our interop client, case by case, against a server.
+pub(super) fn run_our_client(session: &mut Session, peer: &str, direction: Direction, cases: &[&str], port: u16) {
+    for case in cases {
+        if session.report.wants(case) {
+            let mut client = Command::new(session.binaries.join("interop_client"));
+            client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
+            session.report.note(peer, direction, case, result);
+        }
+    }
+}
