@@ -23,6 +23,14 @@ fn the_same_input_gives_the_same_bytes() {
     let builder = callwright_build::configure().protox();
     let expected = builder.generate(&PROTOS, &[&protos]).unwrap();
 
+    // Imports that were found on disk count as read, bundled ones do not.
+    let mut read: Vec<_> = expected.read().iter().map(|path| path.strip_prefix(&protos).unwrap()).collect();
+    read.sort();
+    let mut every: Vec<_> = PROTOS.iter().map(Path::new).collect();
+    every.extend([Path::new("foreign/base.proto"), Path::new("foreign/deep/inner.proto")]);
+    every.sort();
+    assert_eq!(read, every);
+
     // Another order.
     let reversed: Vec<_> = PROTOS.iter().rev().collect();
     assert_eq!(builder.generate(&reversed, &[&protos]).unwrap().files(), expected.files());

@@ -54,3 +54,20 @@ fn with_protoc(program: &Path, _: &[Found], _: &Includes) -> Result<Loaded, Erro
         source: None,
     })
 }
+
+#[cfg(all(test, not(feature = "protoc")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protoc_without_the_feature_is_an_error_that_says_so() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protos");
+        let result = files(&["helloworld.proto".into()], &[path], &Engine::Protoc("/usr/bin/protoc".into()));
+        let Err(error) = result else { panic!("protoc ran") };
+        assert_eq!(
+            error.to_string(),
+            "/usr/bin/protoc is to read the .proto files, but callwright-build was built without its feature `protoc`; \
+             turn the feature on, or unset PROTOC"
+        );
+    }
+}
