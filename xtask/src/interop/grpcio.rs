@@ -1,4 +1,5 @@
-//! grpcio, which is Python's face of gRPC's C core: rows of its own tests, with our programs in `tests/peers/grpcio`.
+//! grpcio, which is Python's face of gRPC's C core: the interop cases, and rows of its own tests, with our programs in
+//! `tests/peers/grpcio`.
 //!
 //! A group of rows is one process, which prints `PASS name` or `FAIL name: why` for each.
 
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use super::Session;
 use super::install;
-use super::process;
+use super::ours;
+use super::process::{self, Server};
 use super::report::Direction;
 
 const PEER: &str = "grpcio";
@@ -17,6 +19,34 @@ const PEER: &str = "grpcio";
 const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
 /// The groups: their names, and how many rows each has.
 const GROUPS: [(&str, usize); 2] = [("wait_for_ready", 36), ("compression", 74)];
+
+/// What its client has of the interop cases: it cannot send one message of a stream plain.
+const CLIENT_CASES: [&str; 22] = [
+    "empty_unary",
+    "large_unary",
+    "cacheable_unary",
+    "pick_first_unary",
+    "client_streaming",
+    "server_streaming",
+    "ping_pong",
+    "half_duplex",
+    "empty_stream",
+    "custom_metadata",
+    "status_code_and_message",
+    "special_status_message",
+    "unimplemented_method",
+    "unimplemented_service",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "timeout_on_sleeping_server",
+    "client_compressed_unary",
+    "server_compressed_unary",
+    "server_compressed_streaming",
+    "concurrent_large_unary",
+    "very_large_request",
+];
+/// What its server cannot answer of ours: a handler sees no flag bytes, so that it cannot refuse a probe.
+const NO_SERVER_CASES: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
 
 /// A Python that has grpcio, and the stubs made for it.
 struct Python {
@@ -26,31 +56,49 @@ struct Python {
 }
 
 pub(super) fn run(session: &mut Session) {
-    if !GROUPS.iter().any(|(group, _)| session.report.wants_group(group)) {
+    let our_cases = match ours::cases(&session.binaries) {
+        Ok(cases) => cases,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    let server_cases: Vec<_> = our_cases.lines().filter(|case| !NO_SERVER_CASES.contains(case)).collect();
+    let wants_cases = |session: &Session, cases: &[&str]| cases.iter().any(|case| session.report.wants(case));
+    let groups: Vec<_> = GROUPS.into_iter().filter(|(group, _)| session.report.wants_group(group)).collect();
+    if groups.is_empty() && !wants_cases(session, &CLIENT_CASES) && !wants_cases(session, &server_cases) {
         return;
     }
     let python = match Python::install(&session.root, &session.peers) {
         Ok(python) => python,
         Err(error) => return session.report.broken(PEER, &error),
     };
-    for (group, rows) in GROUPS {
-        if session.report.wants_group(group) {
-            let mut client = python.program(&format!("{group}.py"));
-            add_case(&mut client, session.report.case());
-            client.arg(session.binaries.join("echo_server"));
-            run_group(session, Direction::TheirsToOurs, group, rows, &mut client);
+    if wants_cases(session, &CLIENT_CASES) {
+        let server = session.binaries.join("interop_server");
+        run_their_client(session, &python, "interop_client", CLIENT_CASES.len(), &server);
+    }
+    for (group, rows) in &groups {
+        let server = session.binaries.join("echo_server");
+        run_their_client(session, &python, group, *rows, &server);
+    }
+    if wants_cases(session, &server_cases) {
+        match Server::start_announced(&mut python.program("interop_server")) {
+            Ok(server) => ours::run_our_client(session, PEER, Direction::OursToTheirs, &server_cases, server.port()),
+            Err(error) => session.report.broken(PEER, &error),
         }
     }
-    for (group, rows) in GROUPS {
-        if session.report.wants_group(group) {
-            let mut client = Command::new(session.binaries.join("echo_client"));
-            client.arg(format!("--group={group}"));
-            add_case(&mut client, session.report.case());
-            client.arg("--").arg(&python.interpreter).arg(python.programs.join("echo_server.py"));
-            python.set_environment(&mut client);
-            run_group(session, Direction::OursToTheirs, group, rows, &mut client);
-        }
+    for (group, rows) in &groups {
+        let mut client = Command::new(session.binaries.join("echo_client"));
+        client.arg(format!("--group={group}"));
+        add_case(&mut client, session.report.case());
+        client.arg("--").arg(&python.interpreter).arg(python.programs.join("echo_server.py"));
+        python.set_environment(&mut client);
+        run_group(session, Direction::OursToTheirs, group, *rows, &mut client);
     }
+}
+
+fn run_their_client(session: &mut Session, python: &Python, name: &str, rows: usize, server: &Path) {
+    let mut client = python.program(name);
+    add_case(&mut client, session.report.case());
+    client.arg(server);
+    run_group(session, Direction::TheirsToOurs, name, rows, &mut client);
 }
 
 fn add_case(command: &mut Command, case: Option<&str>) {
@@ -112,6 +160,7 @@ impl Python {
         fs::create_dir_all(&self.stubs).map_err(|error| format!("cannot make {}: {error}", self.stubs.display()))?;
         let mut protoc = Command::new(&self.interpreter);
         protoc.args(["-m", "grpc_tools.protoc", "--proto_path=tests/proto", "callwright/tests/echo.proto"]);
+        protoc.args(["empty", "messages", "test"].map(|file| format!("grpc/testing/{file}.proto")));
         for option in ["--python_out", "--grpc_python_out"] {
             protoc.arg(format!("{option}={}", self.stubs.display()));
         }
@@ -121,7 +170,7 @@ impl Python {
     /// One of our programs in Python.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(&self.interpreter);
-        command.arg(self.programs.join(name));
+        command.arg(self.programs.join(format!("{name}.py")));
         self.set_environment(&mut command);
         command
     }

@@ -1,4 +1,4 @@
-//! Our client against our server: every case that our client has.
+//! Our client against our server, and against any other: every case that our client has.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,7 +27,7 @@ pub(super) fn run(session: &mut Session) {
 }
 
 /// The names of all cases, one a line.
-fn cases(binaries: &Path) -> Result<String, String> {
+pub(super) fn cases(binaries: &Path) -> Result<String, String> {
     process::run(Command::new(binaries.join("interop_client")).arg("--list_cases"), CASE_TIMEOUT)
 }
 
