@@ -24,6 +24,7 @@ pub struct Builder {
     engine: Engine,
     out_dir: Option<PathBuf>,
     file_descriptor_set_path: Option<PathBuf>,
+    quiet: bool,
 }
 
 impl Builder {
@@ -175,6 +176,12 @@ impl Builder {
         self
     }
 
+    /// Whether cargo is told which files were read, on stdout (default: yes). Outside of a build script nobody listens.
+    pub fn emit_rerun_if_changed(mut self, emit: bool) -> Self {
+        self.quiet = !emit;
+        self
+    }
+
     /// Reads `.proto` files with the protoc at `program`, whatever the environment says. Editions need it.
     pub fn protoc(mut self, program: impl Into<PathBuf>) -> Self {
         self.engine = Engine::Protoc(program.into());
@@ -206,13 +213,6 @@ impl Builder {
     ///
     /// What is wrong with the input, as `file:line:column: text`; then nothing is written.
     pub fn compile_protos(&self, protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
-        // First, so that a failed build too runs again when what it failed on changes.
-        for variable in ["PROTOC", "PROTOC_INCLUDE"] {
-            println!("cargo:rerun-if-env-changed={variable}");
-        }
-        for path in protos {
-            println!("cargo:rerun-if-changed={}", path.as_ref().display());
-        }
         self.write(|builder| builder.generate(protos, includes))
     }
 
@@ -222,7 +222,6 @@ impl Builder {
     ///
     /// As [`compile_protos`](Self::compile_protos).
     pub fn compile_descriptor_set(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        println!("cargo:rerun-if-changed={}", path.as_ref().display());
         self.write(|builder| builder.generate_from_descriptor_set(path, &[] as &[&str]))
     }
 
@@ -234,11 +233,18 @@ impl Builder {
                 Error::Setting(text.to_owned())
             })?,
         };
+        if !self.quiet {
+            for variable in ["PROTOC", "PROTOC_INCLUDE"] {
+                println!("cargo:rerun-if-env-changed={variable}");
+            }
+        }
         let mut builder = self.clone();
         builder.settings.include_from_out_dir = self.out_dir.is_none();
         let generated = generate(&builder)?;
-        for path in generated.read() {
-            println!("cargo:rerun-if-changed={}", path.display());
+        if !self.quiet {
+            for path in generated.read() {
+                println!("cargo:rerun-if-changed={}", path.display());
+            }
         }
         generated.write(&out_dir)?;
         if let Some(path) = &self.file_descriptor_set_path {

@@ -17,16 +17,24 @@ use crate::valid::{number, package};
 
 /// Checks the files that become Rust, all together: a package may be spread over several.
 pub(crate) fn check<'a>(
-    files: impl Iterator<Item = &'a FileDescriptorProto>,
+    files: impl Iterator<Item = &'a FileDescriptorProto> + Clone,
     loaded: &'a Loaded,
     settings: &'a Settings,
 ) -> Result<(), Error> {
     let mut names = Names { loaded, settings, taken: HashMap::new(), problems: BTreeSet::new() };
+    if settings.include_file.is_some() {
+        for file in files.clone() {
+            names.package(file);
+        }
+    }
     for file in files {
         names.file(file);
     }
     if names.problems.is_empty() { Ok(()) } else { Err(Error::Invalid(names.problems.into_iter().collect())) }
 }
+
+/// The scope of modules, which are named from the root.
+const MODULES: &str = "modules";
 
 /// What one name was given to.
 struct Taken<'a> {
@@ -63,6 +71,16 @@ impl<'a> Names<'a> {
                 let position = place::position(file, path);
                 self.problems.insert(Problem::new(self.loaded.place(file.name()), position, text));
             }
+        }
+    }
+
+    /// The modules that the include file puts a package into; packages may share them.
+    fn package(&mut self, file: &'a FileDescriptorProto) {
+        let module = Module::from_protobuf_package_name(file.package()).to_string();
+        let inner = module.match_indices("::").map(|(end, _)| &module[..end]);
+        for module in inner.chain([module.as_str()]) {
+            let taken = Taken { what: format!("the module of package {}", file.package()), file, path: vec![2] };
+            self.taken.entry((MODULES.to_owned(), module.to_owned())).or_insert(taken);
         }
     }
 
@@ -107,6 +125,13 @@ impl<'a> Names<'a> {
                     self.take(file, &path, &variants, name::upper_camel(field.name()), what);
                 }
             }
+        }
+        let has_oneof = message.field.iter().any(|field| field.oneof_index.is_some() && !field.proto3_optional());
+        let is_map = |nested: &&DescriptorProto| nested.options.as_ref().is_some_and(|options| options.map_entry());
+        let has_nested = !message.enum_type.is_empty() || !message.nested_type.iter().all(|nested| is_map(&nested));
+        if self.settings.include_file.is_some() && (has_oneof || has_nested) {
+            let module = inner.trim_start_matches("::").to_owned();
+            self.take(file, path, MODULES, module, format!("the module of message {}", message.name()));
         }
         for (index, nested) in message.nested_type.iter().enumerate() {
             self.message(file, &at(3, index), &inner, &full, nested);

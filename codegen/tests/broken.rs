@@ -246,6 +246,25 @@ fn names_that_are_one_in_rust() {
 }
 
 #[test]
+fn a_message_and_a_package_that_are_one_module() {
+    let folder = folder(&[
+        (
+            "a.proto",
+            "syntax = \"proto3\";\npackage p;\nimport \"b.proto\";\nmessage Inner { oneof o { inner.q.M m = 1; } }",
+        ),
+        ("b.proto", "syntax = \"proto3\";\npackage p.inner.q;\nmessage M {}"),
+    ]);
+    let builder = callwright_build::configure().protox();
+    assert!(builder.generate(&["a.proto"], &[folder.path()]).is_ok(), "they may go into modules that are apart");
+    let error = builder.include_file("all.rs").generate(&["a.proto"], &[folder.path()]).unwrap_err().to_string();
+    assert_eq!(
+        error.replace(&format!("{}/", folder.path().display()), ""),
+        "a.proto:4:1: the module of message Inner is called `p::inner` in Rust, and so is the module of package p.inner.q \
+         at b.proto:2:1; rename one of them"
+    );
+}
+
+#[test]
 fn editions_need_protoc() {
     refused(
         &[("a.proto", "// 2023\n\n edition = \"2023\";\nmessage M {}")],
