@@ -1,4 +1,4 @@
-//! grpc-go's interop client and server.
+//! grpc-go's interop client and server, and its own descriptors of the test protos, which ours must equal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,16 +35,23 @@ const CLIENT_CASES: [&str; 1] = ["pick_first_unary"];
 /// What its server can answer beside them: it has no compression, no names and no caching.
 const SERVER_CASES: [&str; 4] = ["half_duplex", "slow_consumer", "concurrent_large_unary", "very_large_request"];
 
+/// The comparison of the protos.
+const PROTOS: &str = "protos";
+
 pub(super) fn run(session: &mut Session) {
     let as_client = [&CASES[..], &CLIENT_CASES].concat();
     let as_server = [&CASES[..], &SERVER_CASES].concat();
-    if !as_client.iter().chain(&as_server).any(|case| session.report.wants(case)) {
+    if !as_client.iter().chain(&as_server).chain(&[PROTOS]).any(|case| session.report.wants(case)) {
         return;
     }
     let folder = match install(&session.peers) {
         Ok(folder) => folder,
         Err(error) => return session.report.broken(PEER, &error),
     };
+    if session.report.wants(PROTOS) {
+        let result = compare_protos(&session.root, &folder);
+        session.report.note(PEER, Direction::OursAndTheirs, PROTOS, result);
+    }
     match ours::server(&session.binaries) {
         Ok(server) => run_client(session, &folder, &as_client, server.port()),
         Err(error) => session.report.broken(PEER, &error),
@@ -85,4 +92,25 @@ fn install(peers: &Path) -> Result<PathBuf, String> {
     })?;
     install::done(&folder, VERSION)?;
     Ok(folder)
+}
+
+/// Compares our restated protos with those in grpc-go, field by field, in a program of its own.
+fn compare_protos(root: &Path, folder: &Path) -> Result<(), String> {
+    let protos = root.join("tests/proto");
+    let generated = callwright_build::configure()
+        .emit_rerun_if_changed(false)
+        .generate(&[protos.join("grpc/testing/test.proto")], &[protos])
+        .map_err(|error| format!("{error:?}"))?;
+    let set = folder.join("protos.binpb");
+    fs::write(&set, generated.file_descriptor_set()).map_err(|error| format!("cannot write {set:?}: {error}"))?;
+    let program = folder.join("protos");
+    install::step("building the comparison of protos", || {
+        let mut go = Command::new("go");
+        go.args(["build", "-buildvcs=false", "-o"])
+            .arg(&program)
+            .arg(".")
+            .current_dir(root.join("tests/peers/grpc-go"));
+        go
+    })?;
+    process::run(Command::new(program).arg(set), CASE_TIMEOUT).map(drop)
 }

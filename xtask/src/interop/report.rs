@@ -12,6 +12,8 @@ pub(super) enum Direction {
     OursToOurs,
     OursToTheirs,
     TheirsToOurs,
+    /// Nobody calls: two things are compared.
+    OursAndTheirs,
 }
 
 impl Display for Direction {
@@ -20,6 +22,7 @@ impl Display for Direction {
             Direction::OursToOurs => "ours->ours",
             Direction::OursToTheirs => "ours->theirs",
             Direction::TheirsToOurs => "theirs->ours",
+            Direction::OursAndTheirs => "ours=theirs",
         })
     }
 }
