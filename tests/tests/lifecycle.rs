@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use callwright::{BindError, Channel, Code, Compression, ConnectivityState, Server};
-use callwright_tests::support::{Echo, Seen, channel, channel_to, chat, count, say, serve, serve_with, sum, under_way};
-use futures_util::{StreamExt as _, stream};
+use callwright_tests::support::{
+    Echo, LARGE, RefusedPort, Seen, channel, channel_to, chat, count, say, serve, serve_with, sum, under_way,
+};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -35,6 +37,55 @@ async fn starting_a_bidi_call_never_waits_for_the_server() {
     assert_eq!(replies.message().await.unwrap(), None);
     assert_eq!(replies.message().await.unwrap(), None);
     assert!(replies.trailing_metadata().is_some());
+}
+
+#[tokio::test]
+async fn a_send_that_is_dropped_half_way_never_breaks_the_stream() {
+    let (server, _seen) = serve().await;
+    let (mut requests, mut replies) = chat(&channel_to(&server)).timeout(LONG).start();
+    requests.send("one".into()).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("one"));
+    // Ours: part of it is on its way when it is dropped, so the rest goes out with the next.
+    assert!(requests.send("y".repeat(LARGE)).now_or_never().is_none());
+    let (sent, large) = tokio::join!(requests.send("two".into()), replies.message());
+    sent.unwrap();
+    assert_eq!(large.unwrap().unwrap().len(), LARGE);
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("two"));
+    // The server's.
+    requests.send("drop a send".into()).await.unwrap();
+    requests.send("three".into()).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap().len(), LARGE);
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("three"));
+    // And with nothing behind it but the end.
+    requests.send("drop a send".into()).await.unwrap();
+    assert!(requests.send("z".repeat(LARGE)).now_or_never().is_none());
+    requests.finish();
+    assert_eq!(replies.message().await.unwrap().unwrap().len(), LARGE);
+    assert_eq!(replies.message().await.unwrap().unwrap(), "z".repeat(LARGE));
+    assert_eq!(replies.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn awaiting_a_stream_of_responses_waits_until_the_call_is_out() {
+    let port = RefusedPort::new();
+    let failing = port.failed_channel().await;
+    assert_eq!(count(&failing, 3).await.unwrap_err().code(), Code::Unavailable);
+    let late = count(&failing, 3).wait_for_ready(true).timeout(Duration::from_millis(20)).await;
+    assert_eq!(late.unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn closing_a_channel_ends_calls_on_a_connection_that_drains() {
+    let (server, mut seen) = serve().await;
+    let channel = channel_to(&server);
+    let call = under_way(say(&channel, "forever"));
+    assert!(matches!(seen.recv().await, Some(Seen::Started(_))));
+    let mut states = channel.watch_state();
+    let _shutdown = tokio::spawn(server.shutdown(LONG));
+    states.wait_for(ConnectivityState::Idle).await.unwrap();
+    channel.close();
+    let status = tokio::time::timeout(LONG, call).await.expect("the call to end").unwrap().unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Cancelled, "channel closed"));
 }
 
 #[tokio::test]
@@ -173,6 +224,7 @@ async fn unix_sockets_work_and_are_cleaned_up() {
     for _ in 0..2 {
         let (server, _seen) = serve_with(Server::builder(), &address).await;
         assert_eq!(server.local_addr().to_string(), address);
+        assert_eq!(server.local_addr().socket_addr(), None);
         let channel = Channel::new(format!("unix://{}", path.display())).unwrap();
         assert_eq!(say(&channel, "peer").await.unwrap(), "unix:");
         let (echo, _) = Echo::new();
@@ -195,6 +247,21 @@ async fn peers_are_named_as_grpc_names_them() {
     let (server, _seen) = serve_with(Server::builder(), "[::1]:0").await;
     let peer = say(&channel_to(&server), "peer").await.unwrap();
     assert!(peer.starts_with("ipv6:[::1]:"), "{peer}");
+}
+
+#[tokio::test]
+async fn the_local_address_is_a_target_and_an_address_to_bind() {
+    for (address, host) in [("127.0.0.1:0", "127.0.0.1:"), ("[::1]:0", "[::1]:"), ("ipv4:127.0.0.1:0", "127.0.0.1:")] {
+        let (server, _seen) = serve_with(Server::builder(), address).await;
+        let local = server.local_addr().to_string();
+        assert!(local.starts_with(host), "{local}");
+        assert_eq!(local, server.local_addr().socket_addr().unwrap().to_string());
+        for target in [local.clone(), format!("dns:///{local}"), format!("http://{local}")] {
+            assert_eq!(say(&Channel::new(target).unwrap(), "hello").await.unwrap(), "hello");
+        }
+        server.stop().await;
+        let (_server, _seen) = serve_with(Server::builder(), &local).await;
+    }
 }
 
 #[tokio::test]

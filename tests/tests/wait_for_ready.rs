@@ -177,10 +177,9 @@ async fn closing_the_channel_cancels_queued_calls() {
     let port = RefusedPort::new();
     let channel = port.failed_channel().await;
     let (_sender, reply) = sum(&channel).wait_for_ready(true).start();
-    let stream = count(&channel, 3).wait_for_ready(true).await.unwrap();
-    channel.clone().close();
-    let mut stream = stream;
-    for status in [reply.await.unwrap_err(), stream.message().await.unwrap_err()] {
+    let stream = count(&channel, 3).wait_for_ready(true).into_future();
+    let (stream, ()) = tokio::join!(stream, async { channel.clone().close() });
+    for status in [reply.await.unwrap_err(), stream.unwrap_err()] {
         assert_eq!((status.code(), status.message()), (Code::Cancelled, "channel closed"));
     }
 }

@@ -212,11 +212,16 @@ impl<Req: 'static, Res: 'static> Call<ServerStreaming, Req, Res> {
 
 impl<Req: Send + 'static, Res: Send + 'static> IntoFuture for Call<ServerStreaming, Req, Res> {
     type Output = Result<Streaming<Res>, Status>;
-    type IntoFuture = std::future::Ready<Result<Streaming<Res>, Status>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Streaming<Res>, Status>> + Send>>;
 
-    /// The call is made at once; what keeps it from the server shows in the stream's first item.
+    /// Makes the call, and waits until it is on its way to a server, not for the server's headers: what the server says
+    /// shows in the stream.
     fn into_future(self) -> Self::IntoFuture {
-        std::future::ready(self.begin().map(|begun| Streaming::new(begun.reader, begun.response_codec)))
+        Box::pin(async move {
+            let mut begun = self.begin()?;
+            begun.reader.left_queue().await?;
+            Ok(Streaming::new(begun.reader, begun.response_codec))
+        })
     }
 }
 

@@ -24,7 +24,7 @@ use super::queue::{Queue, QueuedCall, Ticket};
 use super::state::{ConnectivityState, StateWatch};
 use super::target::Target;
 use crate::status::Status;
-use crate::transport::client::{Connection, Opened};
+use crate::transport::client::{Closer, Connection, Opened};
 use crate::transport::{ConnectError, StreamError};
 
 /// Keeps a channel alive: when the last one is gone, so is the channel's connection (once its calls have ended).
@@ -66,6 +66,8 @@ pub(super) struct Core {
 struct Inner {
     queue: Queue,
     connection: Option<Connection>,
+    /// Every connection that may still carry calls: the one in use, and those that drain.
+    closers: Vec<Closer>,
     last_error: Option<Arc<ConnectError>>,
     /// Whether a connector task runs.
     connecting: bool,
@@ -167,12 +169,11 @@ impl Core {
         let mut inner = self.lock();
         self.enter(ConnectivityState::Shutdown);
         let waiting = inner.queue.take_all();
-        let connection = inner.connection.take();
+        inner.connection = None;
+        let closers = std::mem::take(&mut inner.closers);
         drop(inner);
         self.ended.send_replace(true);
-        if let Some(connection) = connection {
-            connection.abort();
-        }
+        closers.iter().for_each(Closer::close);
         for call in waiting {
             call.leave_queue(Err(closed()));
         }
@@ -246,11 +247,13 @@ impl Core {
 
     pub(super) fn connected(&self, connection: Connection) {
         let mut inner = self.lock();
+        let closer = connection.closer();
         if self.state() == ConnectivityState::Shutdown {
-            connection.abort();
-            return;
+            return closer.close();
         }
         inner.last_error = None;
+        inner.closers.retain(|closer| !closer.is_closed());
+        inner.closers.push(closer);
         inner.connection = Some(connection);
         self.enter(ConnectivityState::Ready);
         drop(inner);

@@ -66,6 +66,8 @@ struct State {
     peeked: Option<Event>,
     /// Counts the streams that the call has had.
     attempt: u32,
+    /// How many of the messages to be sent again went out together with the head.
+    with_head: usize,
     /// Whether this stream's half-close is on its way.
     end_sent: bool,
     receiver: Option<Waker>,
@@ -73,8 +75,22 @@ struct State {
 }
 
 impl State {
+    /// Sends what is left of a message without waiting for the windows: it is the last of the call.
+    fn send_rest(&mut self, rest: Outgoing) {
+        if rest.attempt.is_some_and(|attempt| attempt != self.attempt) {
+            return;
+        }
+        if rest.attempt.is_none() {
+            remember(&mut self.replay, &rest.frame);
+        }
+        if let Phase::Open(opened) = &mut self.phase {
+            // A stream that is over already says so to the receiving half.
+            let _ = opened.send.send_now(rest.frame, false);
+        }
+    }
+
     fn new(phase: Phase, replay: Option<Replay>) -> State {
-        State { phase, replay, peeked: None, attempt: 0, end_sent: false, receiver: None, sender: None }
+        State { phase, replay, peeked: None, attempt: 0, with_head: 0, end_sent: false, receiver: None, sender: None }
     }
 }
 
@@ -134,6 +150,17 @@ impl Exchange {
 
     pub(super) fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// Ready when the call has left the queue: with its stream, or with the status that it ended with.
+    pub(super) fn poll_left_queue(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let mut state = self.lock();
+        keep(&mut state.receiver, cx);
+        match &state.phase {
+            Phase::Queued => Poll::Pending,
+            Phase::Over(Some(status)) => Poll::Ready(Err(status.clone())),
+            Phase::Open(_) | Phase::Over(None) => Poll::Ready(Ok(())),
+        }
     }
 
     /// The next thing that the server sent, or why the call is over.
@@ -210,8 +237,11 @@ impl Exchange {
     }
 
     /// Half-closes, now or as soon as the call has a stream.
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&self, rest: Option<Outgoing>) {
         let mut state = self.lock();
+        if let Some(rest) = rest {
+            state.send_rest(rest);
+        }
         if let Some(replay) = &mut state.replay {
             replay.finished = true;
         }
@@ -317,6 +347,7 @@ impl QueuedCall for Exchange {
             Some(replay) if replay.messages.len() <= 1 => (replay.messages.first().cloned(), replay.finished),
             _ => (None, false),
         };
+        state.with_head = usize::from(first.is_some());
         state.end_sent = end;
         (first, end)
     }
@@ -328,12 +359,9 @@ impl QueuedCall for Exchange {
         }
         state.phase = match outcome {
             Ok(mut opened) => {
-                if let Some(replay) = &state.replay
-                    && replay.messages.len() > 1
-                {
-                    // What breaks here shows itself on the receiving half.
-                    let _ = replay.messages.iter().try_for_each(|message| opened.send.send_now(message.clone(), false));
-                }
+                let rest = state.replay.iter().flat_map(|replay| &replay.messages).skip(state.with_head);
+                // What breaks here shows itself on the receiving half.
+                let _ = rest.cloned().try_for_each(|message| opened.send.send_now(message, false));
                 if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
                     state.end_sent = true;
                     let _ = opened.send.finish();

@@ -69,6 +69,16 @@ impl Reader {
         self.compressed
     }
 
+    /// Waits until the call has left the queue.
+    pub(super) async fn left_queue(&mut self) -> Result<(), Status> {
+        poll_fn(|cx| match self.exchange.poll_left_queue(cx) {
+            Poll::Ready(left) => Poll::Ready(left),
+            Poll::Pending => Poll::Ready(Err(ready!(self.poll_deadline(cx)))),
+        })
+        .await
+        .inspect_err(|status| self.end(Err(status.clone())))
+    }
+
     /// Ready when the headers are here, or the call is over.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while matches!(self.state, State::Head) {
@@ -133,14 +143,18 @@ impl Reader {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
-        if let Poll::Ready(event) = self.exchange.poll_event(cx) {
-            return Poll::Ready(event);
+        match self.exchange.poll_event(cx) {
+            Poll::Ready(event) => Poll::Ready(event),
+            Poll::Pending => Poll::Ready(Err(ready!(self.poll_deadline(cx)))),
         }
-        if let Some(timer) = &mut self.timer {
-            ready!(timer.as_mut().poll(cx));
-            return Poll::Ready(Err(self.exchange.deadline_exceeded()));
-        }
-        Poll::Pending
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        let Some(timer) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(self.exchange.deadline_exceeded())
     }
 
     fn take(&mut self, event: Result<Event, Status>) {

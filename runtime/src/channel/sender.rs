@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
+use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::exchange::{Exchange, Outgoing};
@@ -22,6 +23,8 @@ pub struct RequestSender<T: 'static> {
     exchange: Arc<Exchange>,
     codec: SharedCodec<T>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// A message whose sending was given up by its caller: what is left of it goes out before anything else.
+    outgoing: Option<Outgoing>,
     next_plain: bool,
     finished: bool,
 }
@@ -29,7 +32,7 @@ pub struct RequestSender<T: 'static> {
 impl<T: 'static> RequestSender<T> {
     pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
         let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        RequestSender { exchange, codec, timer, next_plain: false, finished: false }
+        RequestSender { exchange, codec, timer, outgoing: None, next_plain: false, finished: false }
     }
 
     /// Sends one message; waits while the call is queued, and while the server's flow control allows no more.
@@ -38,21 +41,36 @@ impl<T: 'static> RequestSender<T> {
     /// The status that the call ended with. CANCELLED when the server has ended the call without waiting for all
     /// messages: the receiving half has its status then. INTERNAL or RESOURCE_EXHAUSTED for a message that cannot be
     /// encoded or is too large.
+    ///
+    /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
+    /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
-        let core = self.exchange.core().clone();
-        let settings = core.settings();
+        self.flush().await?;
+        let frame = self.encode(&message)?;
+        self.outgoing = Some(Outgoing::new(frame));
+        self.flush().await
+    }
+
+    fn encode(&mut self, message: &T) -> Result<Bytes, Status> {
+        let settings = self.exchange.core().settings();
         let plain = std::mem::take(&mut self.next_plain);
         let encoding = Encoding {
             compressor: self.exchange.request().compressor.as_deref().filter(|_| !plain),
             compressors: &settings.compressors,
             limit: settings.max_send_message_size,
         };
-        let frame = frame::encode(self.codec.codec(), &message, &encoding).inspect_err(|status| {
-            self.exchange.terminate(Some(status.clone()));
-        })?;
-        let mut outgoing = Outgoing::new(frame);
+        frame::encode(self.codec.codec(), message, &encoding)
+            .inspect_err(|status| self.exchange.terminate(Some(status.clone())))
+    }
+
+    /// Sends what is left of the last message.
+    async fn flush(&mut self) -> Result<(), Status> {
         poll_fn(|cx| {
-            if let Poll::Ready(sent) = self.exchange.poll_send(cx, &mut outgoing) {
+            let Some(outgoing) = &mut self.outgoing else {
+                return Poll::Ready(Ok(()));
+            };
+            if let Poll::Ready(sent) = self.exchange.poll_send(cx, outgoing) {
+                self.outgoing = None;
                 return Poll::Ready(sent);
             }
             if let Some(timer) = &mut self.timer {
@@ -74,7 +92,7 @@ impl<T: 'static> RequestSender<T> {
     /// Tells the server that there are no more messages. The response is still to come.
     pub fn finish(mut self) {
         self.finished = true;
-        self.exchange.finish();
+        self.exchange.finish(self.outgoing.take());
     }
 }
 

@@ -85,3 +85,16 @@ fn a_silent_peer_takes_identity_alone() {
     let peer = AcceptEncoding::new(Some(&header));
     assert!(peer.lists("gzip") && peer.lists("deflate") && !peer.lists("zstd") && !peer.lists("gz"));
 }
+
+#[cfg(feature = "zstd")]
+#[test]
+fn a_window_larger_than_any_message_is_refused() {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.set_parameter(zstd::zstd_safe::CParameter::WindowLog(27)).unwrap();
+    std::io::Write::write_all(&mut encoder, b"small").unwrap();
+    let frame = encoder.finish().unwrap();
+    let zstd = Compressors::default().find(Compression::Zstd).unwrap().unwrap();
+    let error = zstd.decompress(&frame, 4 << 20, &mut Vec::new());
+    assert!(matches!(error, Err(DecompressError::Corrupt(_))), "{error:?}");
+    zstd.decompress(&frame, 128 << 20, &mut Vec::new()).unwrap();
+}

@@ -60,8 +60,13 @@ impl ServerContext {
         self.request_compressed
     }
 
-    /// The address of the client; as text it is `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, or `unix:`.
-    pub fn peer(&self) -> &Address {
+    /// The address of the client as gRPC names it: `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, or `unix:`.
+    pub fn peer(&self) -> String {
+        self.call.peer.to_uri()
+    }
+
+    /// The address of the client.
+    pub fn peer_address(&self) -> &Address {
         &self.call.peer
     }
 

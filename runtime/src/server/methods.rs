@@ -107,7 +107,8 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let request = call.single().await?;
-                function(&servicer, request, &mut call.responses, &mut call.context).await
+                function(&servicer, request, &mut call.responses, &mut call.context).await?;
+                call.responses.flush().await
             })
         })
     }
@@ -142,7 +143,8 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         self.add(method, move |servicer, accepted, request, response| {
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
-                function(&servicer, call.requests, &mut call.responses, &mut call.context).await
+                function(&servicer, call.requests, &mut call.responses, &mut call.context).await?;
+                call.responses.flush().await
             })
         })
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 
@@ -15,11 +16,13 @@ use crate::status::{Code, Status};
 pub struct Responses<T: 'static> {
     exchange: Arc<Exchange>,
     codec: SharedCodec<T>,
+    /// What is left of a message whose sending was given up by the handler: it goes out before anything else.
+    rest: Bytes,
 }
 
 impl<T: 'static> Responses<T> {
     pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
-        Responses { exchange, codec }
+        Responses { exchange, codec, rest: Bytes::new() }
     }
 
     /// Sends one message; waits while the client's flow control allows no more. The first sends the initial metadata.
@@ -27,9 +30,22 @@ impl<T: 'static> Responses<T> {
     /// # Errors
     /// CANCELLED when the client is gone; INTERNAL or RESOURCE_EXHAUSTED for a message that cannot be encoded or is too
     /// large. Return it: there is nobody left to send to, or it is the status that the client should see.
+    ///
+    /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
+    /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
-        let mut frame = self.encode(&message)?;
-        poll_fn(|cx| self.exchange.poll_send(cx, &mut frame)).await
+        self.flush().await?;
+        self.rest = self.encode(&message)?;
+        self.flush().await
+    }
+
+    /// Sends what is left of the last message.
+    pub(super) async fn flush(&mut self) -> Result<(), Status> {
+        poll_fn(|cx| match self.rest.is_empty() {
+            true => Poll::Ready(Ok(())),
+            false => self.exchange.poll_send(cx, &mut self.rest),
+        })
+        .await
     }
 
     /// Sends the one message of a unary response, unless the handler has set another code than OK.

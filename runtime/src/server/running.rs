@@ -35,7 +35,7 @@ impl RunningServer {
         RunningServer { local, draining, task }
     }
 
-    /// Where the server listens. As text it is a target for a client: `ipv4:127.0.0.1:50051`.
+    /// Where the server listens. As text it is a target for a client: `127.0.0.1:50051`, `unix:/path`.
     pub fn local_addr(&self) -> &Address {
         &self.local
     }

@@ -14,12 +14,30 @@ pub enum Address {
     Unix(Option<PathBuf>),
 }
 
+impl Address {
+    /// The IP address and port; `None` for a Unix socket.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Ip(address) => Some(*address),
+            Address::Unix(_) => None,
+        }
+    }
+
+    /// As gRPC names peers: `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, `unix:/run/service.sock`.
+    pub fn to_uri(&self) -> String {
+        match self {
+            Address::Ip(SocketAddr::V4(address)) => format!("ipv4:{address}"),
+            Address::Ip(SocketAddr::V6(address)) => format!("ipv6:{address}"),
+            Address::Unix(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Address {
-    /// As gRPC writes peers: `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, `unix:/run/service.sock`.
+    /// What a client can connect to and a server can bind: `127.0.0.1:50051`, `[::1]:50051`, `unix:/run/service.sock`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Ip(address @ SocketAddr::V4(_)) => write!(f, "ipv4:{address}"),
-            Address::Ip(address @ SocketAddr::V6(_)) => write!(f, "ipv6:{address}"),
+            Address::Ip(address) => write!(f, "{address}"),
             Address::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Address::Unix(None) => f.write_str("unix:"),
         }

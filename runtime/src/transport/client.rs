@@ -185,9 +185,27 @@ impl Connection {
         self.handle.limits.freed.notified().await;
     }
 
-    /// Closes at once; streams that are open break.
-    pub(crate) fn abort(&self) {
-        self.handle.driver.abort();
+    /// A way to close the connection at once that does not keep it open.
+    pub(crate) fn closer(&self) -> Closer {
+        Closer { driver: self.handle.driver.clone() }
+    }
+}
+
+/// Closes a connection at once; it does not keep one open whose calls are done.
+#[derive(Debug)]
+pub(crate) struct Closer {
+    driver: tokio::task::AbortHandle,
+}
+
+impl Closer {
+    /// Closes the connection; streams that are open break.
+    pub(crate) fn close(&self) {
+        self.driver.abort();
+    }
+
+    /// Whether there is nothing left to close.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
     }
 }
 

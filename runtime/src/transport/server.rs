@@ -24,6 +24,7 @@ impl Listener {
     /// Listens on `host:port` or, with the prefix `unix:`, on a socket file.
     pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
         let Some(path) = address.strip_prefix("unix:") else {
+            let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
             return Ok(Listener::Tcp(TcpListener::bind(address).await?));
         };
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));

@@ -10,6 +10,7 @@ use callwright::{
     Backoff, Bidi, Call, Channel, ChannelBuilder, ClientStreaming, Code, Method, Outcome, Requests, Responses,
     RunningServer, Server, ServerBuilder, ServerContext, ServerStreaming, Status, Unary,
 };
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 /// One request, one response.
@@ -20,6 +21,9 @@ pub const COUNT: Method<u32, u32> = Method::new("/test.Echo/Count");
 pub const SUM: Method<u32, u32> = Method::new("/test.Echo/Sum");
 /// A stream both ways.
 pub const CHAT: Method<String, String> = Method::new("/test.Echo/Chat");
+
+/// More than flow control lets through without a reader, in bytes.
+pub const LARGE: usize = 3 * 1024 * 1024;
 
 /// What a handler saw, for tests to wait for.
 #[derive(Debug)]
@@ -93,6 +97,7 @@ impl Echo {
         while let Some(request) = requests.message().await? {
             match request.as_str() {
                 "enough" => return Err(Status::out_of_range("as asked for")),
+                "drop a send" => drop(responses.send("x".repeat(LARGE)).now_or_never()),
                 _ => responses.send(request).await?,
             }
         }

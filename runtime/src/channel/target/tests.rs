@@ -7,7 +7,7 @@ fn target(text: &str) -> Target {
 
 fn addresses(text: &str) -> Vec<String> {
     match target(text).endpoint {
-        Endpoint::Addresses(addresses) => addresses.iter().map(Address::to_string).collect(),
+        Endpoint::Addresses(addresses) => addresses.iter().map(Address::to_uri).collect(),
         name => panic!("{text} gave {name:?}"),
     }
 }
