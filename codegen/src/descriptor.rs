@@ -39,17 +39,30 @@ pub(crate) struct RawSet {
     pub(crate) file: Vec<Vec<u8>>,
 }
 
+/// Of a file descriptor, what tells it from others.
+#[derive(Clone, PartialEq, Message)]
+struct NameOnly {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
 /// The files of a serialized `FileDescriptorSet`.
 pub(crate) fn split_set(bytes: &[u8], what: &str) -> Result<Vec<RawFile>, Error> {
-    let set = RawSet::decode(bytes).map_err(|source| Error::Decode { what: what.to_owned(), source })?;
-    set.file
-        .into_iter()
-        .map(|bytes| {
-            let proto = FileDescriptorProto::decode(bytes.as_slice())
-                .map_err(|source| Error::Decode { what: what.to_owned(), source })?;
-            Ok(RawFile { bytes, proto })
-        })
-        .collect()
+    split_new(bytes, what, |_| false)
+}
+
+/// The files of a serialized `FileDescriptorSet` whose names are not `known`.
+pub(crate) fn split_new(bytes: &[u8], what: &str, known: impl Fn(&str) -> bool) -> Result<Vec<RawFile>, Error> {
+    let decode = |source| Error::Decode { what: what.to_owned(), source };
+    let mut files = Vec::new();
+    for bytes in RawSet::decode(bytes).map_err(decode)?.file {
+        if known(&NameOnly::decode(bytes.as_slice()).map_err(decode)?.name) {
+            continue;
+        }
+        let proto = FileDescriptorProto::decode(bytes.as_slice()).map_err(decode)?;
+        files.push(RawFile { bytes, proto });
+    }
+    Ok(files)
 }
 
 impl Loaded {

@@ -240,3 +240,18 @@ fn descriptor_sets_are_checked() {
         "several.proto: message thing is called `Thing` in Rust, and so is message Thing at several.proto; rename one of them"
     );
 }
+
+#[test]
+fn source_info_may_be_missing_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.binpb");
+    let builder = callwright_build::configure().protox();
+    let generated = builder.generate(&["comments.proto"], &[tests().join("protos")]).unwrap();
+    let mut set = FileDescriptorSet::decode(generated.file_descriptor_set()).unwrap();
+    // prost-build panics on an element that source info, if there is any, does not list.
+    set.file[0].source_code_info.as_mut().unwrap().location.retain(|location| location.path == [6, 0, 2, 0]);
+    std::fs::write(&path, set.encode_to_vec()).unwrap();
+    let generated = builder.generate_from_descriptor_set(&path, &[] as &[&str]).unwrap();
+    let text = &generated.files()["comments.rs"];
+    assert!(text.contains("/// The message `comments.Text`.") && text.contains("/// Echoes `a < b`"), "{text}");
+}

@@ -10,25 +10,25 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use crate::descriptor::{Loaded, split_set};
+use crate::descriptor::{Loaded, RawFile, split_new};
 use crate::error::{Error, Problem};
 use crate::load::include::{Found, Includes, display};
 use crate::load::source;
 
 pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Error> {
-    let mut sources = Sources { includes, bundled: GoogleFileResolver::new(), files: HashMap::new() };
+    let mut sources = Sources { includes, bundled: GoogleFileResolver::new(), files: Rc::default() };
+    let orders = inputs.iter().map(|input| sources.in_order(input)).collect::<Result<Vec<_>, _>>()?;
     let mut merged = BTreeMap::new();
-    for input in inputs {
-        let order = sources.in_order(input)?;
-        for file in sources.compile(&order)? {
-            merged.entry(file.proto.name().to_owned()).or_insert(file);
-        }
+    for order in &orders {
+        sources.compile(order, &mut merged)?;
     }
-    let mut found: Vec<_> = sources.files.into_iter().filter_map(|(name, parsed)| Some((name, parsed.path?))).collect();
+    let mut found: Vec<_> =
+        sources.files.iter().filter_map(|(name, parsed)| Some((name.clone(), parsed.path.clone()?))).collect();
     found.sort();
     Ok(Loaded {
         files: merged.into_values().collect(),
@@ -42,7 +42,7 @@ pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Erro
 struct Sources<'a> {
     includes: &'a Includes,
     bundled: GoogleFileResolver,
-    files: HashMap<String, Parsed>,
+    files: Rc<HashMap<String, Parsed>>,
 }
 
 struct Parsed {
@@ -117,15 +117,18 @@ impl Sources<'_> {
                 Parsed { file, path: Some(path) }
             }
         };
-        self.files.insert(name.to_owned(), parsed);
+        // No compiler holds the files yet, so this is no copy.
+        if let Some(files) = Rc::get_mut(&mut self.files) {
+            files.insert(name.to_owned(), parsed);
+        }
         Ok(true)
     }
 
-    fn compile(&self, order: &[String]) -> Result<Vec<crate::descriptor::RawFile>, Error> {
+    /// Compiles an input and its imports, and adds those that are new to `merged`.
+    fn compile(&self, order: &[String], merged: &mut BTreeMap<String, RawFile>) -> Result<(), Error> {
         let mut resolver = ChainFileResolver::new();
         resolver.add(GoogleFileResolver::new());
-        let files = order.iter().map(|name| (name.clone(), self.files[name.as_str()].file.clone())).collect();
-        resolver.add(Opened { files });
+        resolver.add(Opened { files: Rc::clone(&self.files) });
         let mut compiler = Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).include_source_info(true);
         for name in order {
@@ -134,7 +137,11 @@ impl Sources<'_> {
                 Error::at(problem(&error, &file, &self.place(&file)))
             })?;
         }
-        split_set(&compiler.encode_file_descriptor_set(), "the descriptors that protox made")
+        // Most of a compiler's files were in another's before; to decode them again would be most of the work.
+        let set = compiler.encode_file_descriptor_set();
+        let new = split_new(&set, "the descriptors that protox made", |name| merged.contains_key(name))?;
+        merged.extend(new.into_iter().map(|file| (file.proto.name().to_owned(), file)));
+        Ok(())
     }
 
     fn place(&self, name: &str) -> String {
@@ -149,14 +156,14 @@ impl Sources<'_> {
     }
 }
 
-/// The files that one compiler may see.
+/// The files that are read and parsed. A compiler opens those that it is told to and what they import.
 struct Opened {
-    files: HashMap<String, File>,
+    files: Rc<HashMap<String, Parsed>>,
 }
 
 impl FileResolver for Opened {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        self.files.get(name).cloned().ok_or_else(|| protox::Error::file_not_found(name))
+        self.files.get(name).map(|parsed| parsed.file.clone()).ok_or_else(|| protox::Error::file_not_found(name))
     }
 }
 
