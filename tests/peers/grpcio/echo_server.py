@@ -7,6 +7,9 @@ then, one by one.
 
 import argparse
 import asyncio
+import os
+import sys
+import threading
 from concurrent import futures
 
 import grpc
@@ -138,6 +141,12 @@ class AioEcho(echo_pb2_grpc.EchoServicer):
         self._observer.tell(context)
 
 
+def end_with_stdin():
+    """Ends this process with its parent, even one that was killed itself."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def listen(server, flags, observer):
     """Binds the server; gives the port that clients are to use."""
     inner = server.add_insecure_port(f"127.0.0.1:{0 if flags.observe else flags.port}")
@@ -174,7 +183,10 @@ def main():
     parser.add_argument("--accept", choices=BITSETS)
     parser.add_argument("--observe", action="store_true")
     parser.add_argument("--aio", action="store_true")
+    parser.add_argument("--until_stdin_closes", action="store_true")
     flags = parser.parse_args()
+    if flags.until_stdin_closes:
+        threading.Thread(target=end_with_stdin, daemon=True).start()
     options = []
     if flags.accept:
         options.append(("grpc.compression_enabled_algorithms_bitset", BITSETS[flags.accept]))

@@ -48,7 +48,9 @@ def equal(what, seen, expected):
 @contextlib.contextmanager
 def server(command, *flags):
     """Runs a server that says `listening on ..:PORT`, gives its port, and ends it."""
-    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, *flags, "--until_stdin_closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     killer = threading.Timer(TIMEOUT, process.kill)
     killer.start()
     try:
@@ -61,6 +63,7 @@ def server(command, *flags):
         killer.cancel()
         process.kill()
         process.wait()
+        process.stdin.close()
         process.stdout.close()
 
 

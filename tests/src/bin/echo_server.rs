@@ -7,9 +7,11 @@ use callwright::Server;
 use callwright_tests::echo::EchoServer;
 use callwright_tests::interop::echo::{EchoService, compression};
 use callwright_tests::interop::flags::{Flag, Flags, usage};
+use callwright_tests::interop::lifetime::{self, UNTIL_STDIN_CLOSES};
 
 const ABOUT: &str = "Serves callwright.tests.Echo on 127.0.0.1.";
-const FLAGS: [Flag; 3] = [
+const FLAGS: [Flag; 4] = [
+    UNTIL_STDIN_CLOSES,
     Flag { name: "port", default: "0", help: "the port to listen on; 0 for any free one" },
     Flag { name: "compression", default: "identity", help: "how responses are compressed: identity, deflate, gzip" },
     Flag { name: "accept", default: "", help: "the one encoding that requests may have; any if empty" },
@@ -38,6 +40,6 @@ async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
     let address = format!("127.0.0.1:{}", flags.port("port")?);
     let running = server.add_service(EchoServer::new(EchoService)).bind(address).await?;
     println!("listening on {}", running.local_addr());
-    running.wait().await;
+    lifetime::serve(running, flags.bool(UNTIL_STDIN_CLOSES.name)?).await;
     Ok(())
 }

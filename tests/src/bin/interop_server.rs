@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use callwright::Server;
 use callwright_tests::interop::InteropService;
 use callwright_tests::interop::flags::{Flag, Flags, usage};
+use callwright_tests::interop::lifetime::{self, UNTIL_STDIN_CLOSES};
 use callwright_tests::testing::TestServiceServer;
 
 const ABOUT: &str = "Serves grpc.testing.TestService.";
-const FLAGS: [Flag; 5] = [
+const FLAGS: [Flag; 6] = [
+    UNTIL_STDIN_CLOSES,
     Flag { name: "port", default: "10000", help: "the port to listen on; 0 for any free one" },
     Flag { name: "address", default: "", help: "the IP address to listen on; all if empty" },
     Flag { name: "use_tls", default: "false", help: "not there yet" },
@@ -56,6 +58,6 @@ async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
         address => server().bind(format!("{address}:{port}")).await?,
     };
     println!("listening on {}", running.local_addr());
-    running.wait().await;
+    lifetime::serve(running, flags.bool(UNTIL_STDIN_CLOSES.name)?).await;
     Ok(())
 }

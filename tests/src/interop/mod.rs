@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod echo;
 pub mod flags;
+pub mod lifetime;
 pub mod rows;
 mod service;
 

@@ -9,6 +9,7 @@ use super::{Failure, Rows, TIMEOUT};
 
 /// A server that runs; dropping it kills it.
 pub(super) struct Server {
+    /// Its input stays open as long as this does, and the server with it.
     _child: Child,
     /// Kept open: a server whose output nobody reads could not write any.
     _output: BufReader<ChildStdout>,
@@ -20,8 +21,14 @@ impl Server {
     pub(super) async fn start(rows: &Rows, flags: &[&str]) -> Result<Server, Failure> {
         let (program, arguments) =
             rows.server.split_first().ok_or_else(|| Failure("no command of a server was given".to_owned()))?;
-        let mut child =
-            Command::new(program).args(arguments).args(flags).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(flags)
+            .arg("--until_stdin_closes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| Failure("the server has no output".to_owned()))?;
         let mut output = BufReader::new(stdout);
         let mut line = String::new();
