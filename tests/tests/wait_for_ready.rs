@@ -6,6 +6,7 @@ use callwright::{Channel, Code, ConnectivityState, Server};
 use callwright_tests::support::{
     RefusedPort, Seen, channel, channel_to, count, say, serve, serve_with, sum, under_way,
 };
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -294,6 +295,9 @@ fn a_channel_used_outside_of_a_runtime_says_so() {
     let status = channel.connect().unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("Tokio"), "{status}");
+    let (_sender, reply) = sum(&channel).timeout(SHORT).start();
+    let status = reply.into_future().now_or_never().unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use http::uri::PathAndQuery;
 use tokio::time::Instant;
 
 use super::Channel;
+use super::connectivity::runtime;
 use super::exchange::{Exchange, Request};
 use super::options::CallOptions;
 use super::reader::Reader;
@@ -120,6 +121,9 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             return Err(Status::from(error));
         }
         let deadline = self.options.deadline();
+        if deadline.is_some() {
+            runtime()?;
+        }
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Status::deadline_exceeded("the deadline had passed before the call was made"));
         }

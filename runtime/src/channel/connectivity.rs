@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
@@ -205,9 +206,7 @@ impl Core {
         if inner.connecting {
             return Ok(());
         }
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
-            Status::failed_precondition("the channel was used outside of a Tokio runtime: it needs one to connect")
-        })?;
+        let runtime = runtime()?;
         inner.connecting = true;
         self.enter(ConnectivityState::Connecting);
         runtime.spawn(connector::run(self.clone()));
@@ -331,6 +330,15 @@ impl fmt::Debug for Core {
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
+}
+
+/// The runtime that connections and timers run on.
+pub(super) fn runtime() -> Result<Handle, Status> {
+    Handle::try_current().map_err(|_| {
+        Status::failed_precondition(
+            "the channel was used outside of a Tokio runtime: it needs one for its connections and timers",
+        )
+    })
 }
 
 pub(super) fn closed() -> Status {

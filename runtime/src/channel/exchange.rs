@@ -75,6 +75,10 @@ struct State {
 }
 
 impl State {
+    fn new(phase: Phase, replay: Option<Replay>) -> State {
+        State { phase, replay, peeked: None, attempt: 0, with_head: 0, end_sent: false, receiver: None, sender: None }
+    }
+
     /// Sends what is left of a message without waiting for the windows: it is the last of the call.
     fn send_rest(&mut self, rest: Outgoing) {
         if rest.attempt.is_some_and(|attempt| attempt != self.attempt) {
@@ -87,10 +91,6 @@ impl State {
             // A stream that is over already says so to the receiving half.
             let _ = opened.send.send_now(rest.frame, false);
         }
-    }
-
-    fn new(phase: Phase, replay: Option<Replay>) -> State {
-        State { phase, replay, peeked: None, attempt: 0, with_head: 0, end_sent: false, receiver: None, sender: None }
     }
 }
 
