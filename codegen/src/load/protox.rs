@@ -21,14 +21,15 @@ use crate::load::include::{Found, Includes, display};
 use crate::load::source;
 
 pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Error> {
-    let mut sources = Sources { includes, bundled: GoogleFileResolver::new(), files: Rc::default() };
+    let mut sources = Sources { includes, bundled: GoogleFileResolver::new(), files: HashMap::new() };
     let orders = inputs.iter().map(|input| sources.in_order(input)).collect::<Result<Vec<_>, _>>()?;
+    let files = Rc::new(sources.files);
     let mut merged = BTreeMap::new();
     for order in &orders {
-        sources.compile(order, &mut merged)?;
+        compile(order, &files, &mut merged)?;
     }
     let mut found: Vec<_> =
-        sources.files.iter().filter_map(|(name, parsed)| Some((name.clone(), parsed.path.clone()?))).collect();
+        files.iter().filter_map(|(name, parsed)| Some((name.clone(), parsed.path.clone()?))).collect();
     found.sort();
     Ok(Loaded {
         files: merged.into_values().collect(),
@@ -42,7 +43,7 @@ pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Erro
 struct Sources<'a> {
     includes: &'a Includes,
     bundled: GoogleFileResolver,
-    files: Rc<HashMap<String, Parsed>>,
+    files: HashMap<String, Parsed>,
 }
 
 struct Parsed {
@@ -117,43 +118,44 @@ impl Sources<'_> {
                 Parsed { file, path: Some(path) }
             }
         };
-        // No compiler holds the files yet, so this is no copy.
-        if let Some(files) = Rc::get_mut(&mut self.files) {
-            files.insert(name.to_owned(), parsed);
-        }
+        self.files.insert(name.to_owned(), parsed);
         Ok(true)
-    }
-
-    /// Compiles an input and its imports, and adds those that are new to `merged`.
-    fn compile(&self, order: &[String], merged: &mut BTreeMap<String, RawFile>) -> Result<(), Error> {
-        let mut resolver = ChainFileResolver::new();
-        resolver.add(GoogleFileResolver::new());
-        resolver.add(Opened { files: Rc::clone(&self.files) });
-        let mut compiler = Compiler::with_file_resolver(resolver);
-        compiler.include_imports(true).include_source_info(true);
-        for name in order {
-            compiler.open_file(name).map_err(|error| {
-                let file = error.file().unwrap_or(name).to_owned();
-                Error::at(problem(&error, &file, &self.place(&file)))
-            })?;
-        }
-        // Most of a compiler's files were in another's before; to decode them again would be most of the work.
-        let set = compiler.encode_file_descriptor_set();
-        let new = split_new(&set, "the descriptors that protox made", |name| merged.contains_key(name))?;
-        merged.extend(new.into_iter().map(|file| (file.proto.name().to_owned(), file)));
-        Ok(())
-    }
-
-    fn place(&self, name: &str) -> String {
-        let path = self.files.get(name).and_then(|parsed| parsed.path.as_deref());
-        path.map_or_else(|| name.to_owned(), display)
     }
 
     fn at_import(&self, importer: &str, index: usize, text: String) -> Error {
         let file = self.files[importer].file.file_descriptor_proto();
         let position = crate::place::position(file, &[3, i32::try_from(index).unwrap_or(i32::MAX)]);
-        Error::at(Problem::new(self.place(importer), position, text))
+        Error::at(Problem::new(place(&self.files, importer), position, text))
     }
+}
+
+/// Compiles an input and its imports, and adds those that are new to `merged`.
+fn compile(
+    order: &[String],
+    files: &Rc<HashMap<String, Parsed>>,
+    merged: &mut BTreeMap<String, RawFile>,
+) -> Result<(), Error> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(GoogleFileResolver::new());
+    resolver.add(Opened { files: Rc::clone(files) });
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(true);
+    for name in order {
+        compiler.open_file(name).map_err(|error| {
+            let file = error.file().unwrap_or(name).to_owned();
+            Error::at(problem(&error, &file, &place(files, &file)))
+        })?;
+    }
+    // Most of a compiler's files were in another's before; to decode them again would be most of the work.
+    let set = compiler.encode_file_descriptor_set();
+    let new = split_new(&set, "the descriptors that protox made", |name| merged.contains_key(name))?;
+    merged.extend(new.into_iter().map(|file| (file.proto.name().to_owned(), file)));
+    Ok(())
+}
+
+fn place(files: &HashMap<String, Parsed>, name: &str) -> String {
+    let path = files.get(name).and_then(|parsed| parsed.path.as_deref());
+    path.map_or_else(|| name.to_owned(), display)
 }
 
 /// The files that are read and parsed. A compiler opens those that it is told to and what they import.
