@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use callwright::{Channel, Code, Compression, Requests, Responses, RunningServer, Server, ServerContext, Status};
+use callwright::{Call, Channel, Code, Compression, Requests, Responses, RunningServer, Server, ServerContext, Status};
 use callwright_tests::echo::{Blob, EchoServer, EchoServicer, EchoStub};
 use futures_util::stream;
 
@@ -124,25 +124,24 @@ fn length(streams: bool) -> usize {
     if streams { STREAM_LENGTH } else { 1 }
 }
 
+fn with<K, Req, Res>(call: Call<K, Req, Res>, compression: Option<Compression>) -> Call<K, Req, Res> {
+    match compression {
+        Some(compression) => call.compression(compression),
+        None => call,
+    }
+}
+
 /// Makes one call, and gives the flags of its responses. Every message must arrive intact.
 async fn call(stub: &EchoStub, kind: Kind, compression: Option<Compression>) -> Result<Vec<bool>, Status> {
     let requests = || stream::iter((0..STREAM_LENGTH).map(|_| blob()));
-    macro_rules! with {
-        ($call:expr) => {
-            match compression {
-                Some(compression) => $call.compression(compression),
-                None => $call,
-            }
-        };
-    }
     let mut responses = match (kind.client_streams, kind.server_streams) {
         (false, false) => {
-            let response = with!(stub.unary_unary(blob())).send().await?;
+            let response = with(stub.unary_unary(blob()), compression).send().await?;
             assert_eq!(*response.message(), blob());
             return Ok(vec![response.was_compressed()]);
         }
         (true, false) => {
-            let (mut sender, reply) = with!(stub.stream_unary()).start();
+            let (mut sender, reply) = with(stub.stream_unary(), compression).start();
             for _ in 0..STREAM_LENGTH {
                 sender.send(blob()).await?;
             }
@@ -151,8 +150,8 @@ async fn call(stub: &EchoStub, kind: Kind, compression: Option<Compression>) -> 
             assert_eq!(*response.message(), blob());
             return Ok(vec![response.was_compressed()]);
         }
-        (false, true) => with!(stub.unary_stream(blob())).await?,
-        (true, true) => with!(stub.stream_stream()).send_all(requests()).await?,
+        (false, true) => with(stub.unary_stream(blob()), compression).await?,
+        (true, true) => with(stub.stream_stream(), compression).send_all(requests()).await?,
     };
     let mut flags = Vec::new();
     while let Some(message) = responses.message().await? {
