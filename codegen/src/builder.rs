@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::generate::{Scope, generate};
 use crate::generated::Generated;
 use crate::guard;
-use crate::load;
+use crate::load::{self, include::Includes};
 use crate::parameter;
 use crate::settings::{Engine, Settings};
 use crate::write;
@@ -261,7 +261,7 @@ impl Builder {
     pub fn generate(&self, protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<Generated, Error> {
         let protos: Vec<_> = protos.iter().map(|path| path.as_ref().to_owned()).collect();
         let includes: Vec<_> = includes.iter().map(|path| path.as_ref().to_owned()).collect();
-        self.run(|| load::files(&protos, &includes, &self.engine))
+        self.run(|| load::files(&protos, &Includes::new(&includes), &self.engine))
     }
 
     /// Generates in memory from a serialized `FileDescriptorSet`: all its files, or those named by `protos` and what they

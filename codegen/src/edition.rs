@@ -42,6 +42,24 @@ pub(crate) fn lower(raw: &RawFile) -> Result<FileDescriptorProto, Error> {
     Ok(file)
 }
 
+/// The file as a reflection library reads it that knows proto2 and proto3: its bytes as they came, unless it is of an
+/// edition. Those become proto2, which has presence, groups and enums without a zero; a field of implicit presence then
+/// has a presence of its own.
+pub(crate) fn lower_for_reflection(raw: &RawFile) -> Result<Vec<u8>, Error> {
+    if raw.proto.syntax() != "editions" {
+        return Ok(raw.bytes.clone());
+    }
+    let mut file = lower(raw)?;
+    file.syntax = Some("proto2".to_owned());
+    file.message_type.iter_mut().for_each(forget_proto3);
+    Ok(file.encode_to_vec())
+}
+
+fn forget_proto3(message: &mut DescriptorProto) {
+    message.field.iter_mut().for_each(|field| field.proto3_optional = None);
+    message.nested_type.iter_mut().for_each(forget_proto3);
+}
+
 fn lower_message(message: &mut DescriptorProto, featured: &FeaturedMessage, outer: Rules, scope: &str) {
     let scope = format!("{scope}.{}", message.name());
     let features = outer.with(featured.options.and_then(|options| options.features));

@@ -64,6 +64,7 @@ mod messages;
 mod model;
 mod name;
 mod parameter;
+mod parse;
 mod place;
 pub mod plugin;
 mod recursion;
@@ -74,6 +75,7 @@ mod write;
 pub use builder::Builder;
 pub use error::{Error, Problem};
 pub use generated::{Difference, Generated};
+pub use parse::{Descriptors, Parser};
 
 /// Compiles `.proto` files in a build script: each package becomes `$OUT_DIR/<package>.rs`, which
 /// `callwright::include_proto!("<package>")` includes.

@@ -1,13 +1,15 @@
 //! Include paths: from a path on disk to the name that `import` uses, and back.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Error;
 
-/// The folders that are searched, in order.
+/// What is searched: texts in memory first, then the folders, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Includes {
+    texts: BTreeMap<String, String>,
     folders: Vec<PathBuf>,
 }
 
@@ -30,7 +32,39 @@ impl Includes {
     /// With no folder at all, the current one is searched, as protoc does.
     pub(crate) fn new(folders: &[PathBuf]) -> Self {
         let folders = if folders.is_empty() { vec![PathBuf::from(".")] } else { folders.to_vec() };
-        Self { folders }
+        Self { texts: BTreeMap::new(), folders }
+    }
+
+    /// The same, with texts by the name that `import` uses.
+    pub(crate) fn with_texts(mut self, texts: BTreeMap<String, String>) -> Self {
+        self.texts = texts;
+        self
+    }
+
+    /// The text of that name that is in memory.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
+    #[cfg(feature = "protoc")]
+    pub(crate) fn texts(&self) -> &BTreeMap<String, String> {
+        &self.texts
+    }
+
+    /// The same, with a folder that is searched before the others.
+    #[cfg(feature = "protoc")]
+    pub(crate) fn before_all(mut self, folder: &Path) -> Self {
+        self.folders.insert(0, folder.to_owned());
+        self
+    }
+
+    /// Where an input lies: one that is in memory was written into the first folder.
+    #[cfg(feature = "protoc")]
+    pub(crate) fn folder_of<'a>(&'a self, input: &'a Found) -> &'a Path {
+        match self.texts.contains_key(&input.name) {
+            true => self.folders.first().unwrap_or(&input.folder),
+            false => &input.folder,
+        }
     }
 
     #[cfg(feature = "protoc")]
@@ -59,6 +93,9 @@ impl Includes {
 
     /// The input at `path`: a path that leads into an include folder, or a name relative to one.
     pub(crate) fn input(&self, path: &Path) -> Result<Found, Error> {
+        if let Some(name) = name_of(path).filter(|name| self.texts.contains_key(name)) {
+            return Ok(Found { name, folder: PathBuf::new() });
+        }
         let Some(found) = self.folders.iter().find_map(|folder| under(path, folder)) else {
             return self.input_by_name(path);
         };
@@ -131,7 +168,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 /// A relative path as `import` would spell it.
-fn name_of(path: &Path) -> Option<String> {
+pub(crate) fn name_of(path: &Path) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.components() {
         match part {

@@ -16,11 +16,10 @@ use crate::load::include::{Found, Includes};
 use crate::settings::Engine;
 
 /// Reads `.proto` files with the engine that is asked for.
-pub(crate) fn files(inputs: &[PathBuf], includes: &[PathBuf], engine: &Engine) -> Result<Loaded, Error> {
+pub(crate) fn files(inputs: &[PathBuf], includes: &Includes, engine: &Engine) -> Result<Loaded, Error> {
     if inputs.is_empty() {
         return Err(Error::Setting("no .proto file is named".to_owned()));
     }
-    let includes = Includes::new(includes);
     let mut found = Vec::new();
     for input in inputs {
         let input = includes.input(input)?;
@@ -29,11 +28,11 @@ pub(crate) fn files(inputs: &[PathBuf], includes: &[PathBuf], engine: &Engine) -
         }
     }
     match engine {
-        Engine::Protox => protox::load(&found, &includes),
-        Engine::Protoc(program) => with_protoc(program, &found, &includes),
+        Engine::Protox => protox::load(&found, includes),
+        Engine::Protoc(program) => with_protoc(program, &found, includes),
         Engine::FromEnvironment => match env::var_os("PROTOC").filter(|program| !program.is_empty()) {
-            Some(program) => with_protoc(Path::new(&program), &found, &includes),
-            None => protox::load(&found, &includes),
+            Some(program) => with_protoc(Path::new(&program), &found, includes),
+            None => protox::load(&found, includes),
         },
     }
 }
@@ -62,7 +61,8 @@ mod tests {
     #[test]
     fn protoc_without_the_feature_is_an_error_that_says_so() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protos");
-        let result = files(&["helloworld.proto".into()], &[path], &Engine::Protoc("/usr/bin/protoc".into()));
+        let result =
+            files(&["helloworld.proto".into()], &Includes::new(&[path]), &Engine::Protoc("/usr/bin/protoc".into()));
         let Err(error) = result else { panic!("protoc ran") };
         assert_eq!(
             error.to_string(),

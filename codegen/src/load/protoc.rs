@@ -4,6 +4,7 @@
 //! otherwise, and hands protoc's messages over as one quoted string. All four are dealt with here.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use protobuf::Message;
@@ -15,8 +16,18 @@ use crate::load::include::{Found, Includes, display};
 
 pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Result<Loaded, Error> {
     let program = find_program(program)?;
+    // protoc reads files alone: what is in memory goes into a folder that is searched before all others.
+    let texts = tempfile::tempdir().map_err(|source| Error::io("make", std::env::temp_dir(), source))?;
+    for (name, text) in includes.texts() {
+        let path = texts.path().join(name);
+        let folder = path.parent().unwrap_or(texts.path());
+        fs::create_dir_all(folder).map_err(|source| Error::io("make", folder, source))?;
+        fs::write(&path, text).map_err(|source| Error::io("write", &path, source))?;
+    }
+    let includes = &includes.clone().before_all(texts.path());
     let folders = Folders::new(includes)?;
-    let paths: Vec<PathBuf> = inputs.iter().map(|input| folders.real(&input.folder).join(&input.name)).collect();
+    let paths: Vec<PathBuf> =
+        inputs.iter().map(|input| folders.real(includes.folder_of(input)).join(&input.name)).collect();
 
     let mut parser = protobuf_parse::Parser::new();
     parser.protoc().protoc_path(&program).capture_stderr().protoc_extra_args(["--include_source_info"]);
@@ -24,7 +35,7 @@ pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Res
     let parsed = parser.parse_and_typecheck().map_err(|error| {
         let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
         match chain.iter().find_map(|text| stderr(text)) {
-            Some(text) => folders.problems(&text),
+            Some(text) => named_as_texts(folders.problems(&text), texts.path()),
             None => Error::Protoc { what: format!("{} failed: {}", program.display(), chain.join(": ")), source: None },
         }
     })?;
@@ -33,13 +44,25 @@ pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Res
     set.file = parsed.file_descriptors;
     let bytes = set.write_to_bytes().map_err(|error| Error::Backend(error.to_string()))?;
     let files = split_set(&bytes, "the descriptors that protoc made")?;
-    let found: Vec<_> = files.iter().filter_map(|file| includes.find(file.proto.name())).collect();
+    let on_disk = |name: &str| includes.find(name).filter(|found| found.folder != texts.path());
+    let found: Vec<_> = files.iter().filter_map(|file| on_disk(file.proto.name())).collect();
     Ok(Loaded {
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),
         places: found.iter().map(|found| (found.name.clone(), display(&found.path()))).collect(),
         read: found.iter().map(Found::path).collect(),
         files,
     })
+}
+
+/// The folder of the texts is nobody's business: an error in one names it as it was given.
+fn named_as_texts(error: Error, folder: &Path) -> Error {
+    let Error::Invalid(mut problems) = error else { return error };
+    for problem in &mut problems {
+        if let Ok(name) = Path::new(&problem.file).strip_prefix(folder) {
+            problem.file = display(name);
+        }
+    }
+    Error::Invalid(problems)
 }
 
 fn find_program(program: &Path) -> Result<PathBuf, Error> {

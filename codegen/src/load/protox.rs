@@ -48,7 +48,7 @@ struct Sources<'a> {
 
 struct Parsed {
     file: File,
-    /// None for a bundled file.
+    /// None for a bundled file, and for a text in memory.
     path: Option<PathBuf>,
 }
 
@@ -106,16 +106,17 @@ impl Sources<'_> {
         let parsed = match self.bundled.open_file(name) {
             Ok(file) => Parsed { file, path: None },
             Err(_) => {
-                let Some(found) = self.includes.find(name) else {
-                    return Ok(false);
+                let (text, path) = match (self.includes.text(name), self.includes.find(name)) {
+                    (Some(text), _) => (source::text_of(name, text)?, None),
+                    (None, Some(found)) => (source::read(&found.path())?, Some(found.path())),
+                    (None, None) => return Ok(false),
                 };
-                let path = found.path();
-                let text = source::read(&path)?;
                 let file = File::from_source(name, &text).map_err(|error| {
-                    let problem = problem(&error, name, &display(&path));
+                    let place = path.as_deref().map_or_else(|| name.to_owned(), display);
+                    let problem = problem(&error, name, &place);
                     Error::at(source::place_of_syntax_error(problem, &text))
                 })?;
-                Parsed { file, path: Some(path) }
+                Parsed { file, path }
             }
         };
         self.files.insert(name.to_owned(), parsed);

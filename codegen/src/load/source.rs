@@ -20,13 +20,15 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
         Error::at(Problem::new(&file, Some(position(&before, before.len())), "not valid UTF-8"))
     })?;
+    text_of(&file, &text)
+}
+
+/// The same of a text in memory: `file` is what an error calls it.
+pub(crate) fn text_of(file: &str, text: &str) -> Result<String, Error> {
     // protoc accepts a byte order mark, protox calls it an invalid token.
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    };
-    check(&file, &text)?;
-    Ok(text)
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check(file, text)?;
+    Ok(text.to_owned())
 }
 
 fn check(file: &str, source: &str) -> Result<(), Error> {
