@@ -87,11 +87,18 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `zstd` | [`Compression::Zstd`] |
+//! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
+//! | `cli` | the command `callwright`: calls any service from the shell |
+
+#[cfg(feature = "dynamic")]
+extern crate self as callwright;
 
 mod call;
 mod channel;
 mod codec;
 mod compression;
+#[cfg(feature = "dynamic")]
+pub mod dynamic;
 mod metadata;
 pub mod server;
 mod status;

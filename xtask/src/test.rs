@@ -15,7 +15,7 @@ struct Step {
     env: Option<(&'static str, &'static str)>,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step { name: "format", cargo: &["fmt", "--all", "--check"], env: None },
     Step {
         name: "clippy",
@@ -41,6 +41,20 @@ const STEPS: [Step; 5] = [
         name: "documentation",
         cargo: &["doc", "--workspace", "--no-deps", "--all-features"],
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
+    },
+    Step {
+        name: "generated code",
+        cargo: &[
+            "xtask",
+            "gen",
+            "--proto-path",
+            "runtime/proto",
+            "--out",
+            "runtime/src/generated",
+            "--check",
+            "runtime/proto/grpc/reflection/v1/reflection.proto",
+        ],
+        env: None,
     },
     Step { name: "tests", cargo: &["test", "--workspace", "--all-features"], env: None },
 ];

@@ -113,12 +113,19 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
         self
     }
 
+    /// The same call, which will end with this status without being made.
+    #[cfg(feature = "dynamic")]
+    pub(crate) fn fail(mut self, status: Status) -> Self {
+        self.options.fail(status);
+        self
+    }
+
     fn begin(self) -> Result<Begun<Req, Res>, Status> {
         let core = self.channel.lease().core();
         let settings = core.settings();
         let (path, request_codec, response_codec) = self.method.into_parts();
-        if let Some(error) = self.options.metadata_error {
-            return Err(Status::from(error));
+        if let Some(status) = self.options.failure {
+            return Err(status);
         }
         let deadline = self.options.deadline();
         if deadline.is_some() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::compression::Compression;
-use crate::metadata::{IntoMetadataValue, Metadata, MetadataError};
+use crate::metadata::{IntoMetadataValue, Metadata};
+use crate::status::Status;
 
 /// The settings of one call, as its builder collects them.
 #[derive(Clone, Debug, Default)]
@@ -17,15 +18,19 @@ pub(super) struct CallOptions {
     pub(super) compression: Option<Compression>,
     pub(super) max_receive_message_size: Option<usize>,
     pub(super) metadata: Metadata,
-    /// The first entry that could not be metadata: the call ends with it.
-    pub(super) metadata_error: Option<MetadataError>,
+    /// The first thing that was wrong with what the call was given: it ends with this.
+    pub(super) failure: Option<Status>,
 }
 
 impl CallOptions {
     pub(super) fn append(&mut self, key: &str, value: impl IntoMetadataValue) {
         if let Err(error) = self.metadata.append(key, value) {
-            self.metadata_error.get_or_insert(error);
+            self.fail(Status::from(error));
         }
+    }
+
+    pub(super) fn fail(&mut self, status: Status) {
+        self.failure.get_or_insert(status);
     }
 
     /// The earlier of deadline and timeout, the latter counted from now.

@@ -30,15 +30,16 @@ pub trait Service {
 #[derive(Default)]
 pub struct Methods {
     handlers: HashMap<String, Handler>,
-    services: Vec<&'static str>,
-    duplicate: Option<&'static str>,
+    services: Vec<String>,
+    duplicate: Option<String>,
 }
 
 impl Methods {
     /// Registers methods of the service with this full name, all served by `servicer`.
-    pub fn service<S>(&mut self, name: &'static str, servicer: Arc<S>) -> ServiceMethods<'_, S> {
+    pub fn service<S>(&mut self, name: impl Into<String>, servicer: Arc<S>) -> ServiceMethods<'_, S> {
+        let name = name.into();
         if self.services.contains(&name) {
-            self.duplicate.get_or_insert(name);
+            self.duplicate.get_or_insert_with(|| name.clone());
         }
         self.services.push(name);
         ServiceMethods { methods: self, servicer }
@@ -51,11 +52,11 @@ impl Methods {
     /// Whether any method of the service in this path is served.
     pub(super) fn has_service_of(&self, path: &str) -> bool {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        self.services.contains(&service)
+        self.services.iter().any(|known| known == service)
     }
 
-    pub(super) fn duplicate(&self) -> Option<&'static str> {
-        self.duplicate
+    pub(super) fn duplicate(&self) -> Option<&str> {
+        self.duplicate.as_deref()
     }
 }
 
@@ -80,9 +81,10 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
     where
         Req: Send + 'static,
         Res: Send + 'static,
-        F: for<'a> Fn(&'a S, Req, &'a mut ServerContext) -> Handled<'a, Res> + Copy + Send + Sync + 'static,
+        F: for<'a> Fn(&'a S, Req, &'a mut ServerContext) -> Handled<'a, Res> + Clone + Send + Sync + 'static,
     {
         self.add(method, move |servicer, accepted, request, response| {
+            let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let request = call.single().await?;
@@ -98,12 +100,13 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         Req: Send + 'static,
         Res: Send + 'static,
         F: for<'a> Fn(&'a S, Req, &'a mut Responses<Res>, &'a mut ServerContext) -> Handled<'a, ()>
-            + Copy
+            + Clone
             + Send
             + Sync
             + 'static,
     {
         self.add(method, move |servicer, accepted, request, response| {
+            let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let request = call.single().await?;
@@ -118,9 +121,10 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
     where
         Req: Send + 'static,
         Res: Send + 'static,
-        F: for<'a> Fn(&'a S, Requests<Req>, &'a mut ServerContext) -> Handled<'a, Res> + Copy + Send + Sync + 'static,
+        F: for<'a> Fn(&'a S, Requests<Req>, &'a mut ServerContext) -> Handled<'a, Res> + Clone + Send + Sync + 'static,
     {
         self.add(method, move |servicer, accepted, request, response| {
+            let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let reply = function(&servicer, call.requests, &mut call.context).await?;
@@ -135,12 +139,13 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         Req: Send + 'static,
         Res: Send + 'static,
         F: for<'a> Fn(&'a S, Requests<Req>, &'a mut Responses<Res>, &'a mut ServerContext) -> Handled<'a, ()>
-            + Copy
+            + Clone
             + Send
             + Sync
             + 'static,
     {
         self.add(method, move |servicer, accepted, request, response| {
+            let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 function(&servicer, call.requests, &mut call.responses, &mut call.context).await?;

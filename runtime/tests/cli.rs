@@ -1,0 +1,196 @@
+//! The command `callwright`, run as a user runs it.
+#![cfg(feature = "cli")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use callwright::dynamic::{DynamicMessage, Loader, Module, Value};
+use callwright::{Address, Server, Status};
+
+const ECHO: &str = r#"
+syntax = "proto3";
+package echo;
+enum Mood { CALM = 0; WILD = 1; }
+message Note { string text = 1; repeated int64 numbers = 2; map<string, Mood> moods = 3; optional bool loud = 4;
+  oneof extra { string tag = 5; Note inner = 6; } }
+service Echo {
+  rpc Say(Note) returns (Note);
+  rpc Repeat(Note) returns (stream Note);
+  rpc Join(stream Note) returns (Note);
+  rpc Chat(stream Note) returns (stream Note);
+}
+"#;
+
+/// A server on a runtime of its own, and the folder with its proto.
+struct Fixture {
+    _runtime: tokio::runtime::Runtime,
+    address: Address,
+    folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("echo.proto"), ECHO).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let module = Loader::new().include(folder.path()).load(&["echo.proto"]).unwrap();
+        let server = runtime.block_on(Server::builder().add_service(servicer(&module)).bind("127.0.0.1:0")).unwrap();
+        Fixture { _runtime: runtime, address: server.local_addr().clone(), folder }
+    }
+
+    fn run(&self, arguments: &[&str], stdin: &str) -> Output {
+        let address = self.address.to_string();
+        let arguments = arguments.iter().map(|word| if *word == "TARGET" { &address } else { *word });
+        let mut child = Command::new(env!("CARGO_BIN_EXE_callwright"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that needs no more of its input may have closed it.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a command that succeeds, and gives what it printed.
+    fn ok(&self, arguments: &[&str], stdin: &str) -> String {
+        let output = self.run(arguments, stdin);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that fails, and gives its exit code and what it said.
+    fn fails(&self, arguments: &[&str], stdin: &str) -> (i32, String) {
+        let output = self.run(arguments, stdin);
+        assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn servicer(module: &Module) -> callwright::dynamic::DynamicServicer {
+    let text = |note: &DynamicMessage| note.get_field_by_name("text").unwrap().as_str().unwrap().to_owned();
+    module
+        .servicer("echo.Echo")
+        .unwrap()
+        .unary("Say", move |note, context| {
+            Box::pin(async move {
+                match text(&note).as_str() {
+                    "fail" => Err(Status::not_found("as asked for")),
+                    "forever" => std::future::pending().await,
+                    "metadata" => {
+                        let value = context.invocation_metadata().get("k").unwrap_or("none").to_owned();
+                        context.set_trailing_metadata("cost", "3")?;
+                        let mut note = note;
+                        note.set_field_by_name("text", Value::String(value));
+                        Ok(note)
+                    }
+                    _ => Ok(note),
+                }
+            })
+        })
+        .unwrap()
+        .all_others(|method, mut notes, responses, _| {
+            Box::pin(async move {
+                let mut count = 0;
+                while let Some(note) = notes.message().await? {
+                    count += 1;
+                    match method.name() {
+                        "Repeat" => {
+                            responses.send(note.clone()).await?;
+                            responses.send(note).await?;
+                        }
+                        "Chat" => responses.send(note).await?,
+                        _ => {}
+                    }
+                }
+                if method.name() == "Join" {
+                    let mut answer = DynamicMessage::new(method.output());
+                    answer.set_field_by_name("text", Value::String(format!("{count} notes")));
+                    responses.send(answer).await?;
+                }
+                Ok(())
+            })
+        })
+}
+
+#[test]
+fn all_four_kinds_of_call_work_from_the_shell() {
+    let echo = Fixture::new();
+    let call = |method, rest: &[&str], stdin| {
+        let all = [&["call", "TARGET", method, "--proto", "echo.proto"], rest].concat();
+        echo.ok(&all, stdin)
+    };
+    let said = call("echo.Echo/Say", &["-d", r#"{"text": "hi", "numbers": ["1", 2]}"#, "--compression", "gzip"], "");
+    assert_eq!(said, "{\"text\":\"hi\",\"numbers\":[\"1\",\"2\"]}\n");
+    assert_eq!(call("echo.Echo/Say", &[], ""), "{}\n");
+    assert_eq!(call("echo.Echo.Say", &["-d", "@-"], r#"{"tag": "x"}"#), "{\"tag\":\"x\"}\n");
+    assert_eq!(call("echo.Echo/Repeat", &["-d", r#"{"text": "a"}"#], ""), "{\"text\":\"a\"}\n".repeat(2));
+    assert_eq!(call("echo.Echo/Join", &[], "{}\n\n{\"text\": \"b\"}\n"), "{\"text\":\"2 notes\"}\n");
+    assert_eq!(call("echo.Echo/Join", &["-d", "{} {} {}"], ""), "{\"text\":\"3 notes\"}\n");
+    assert_eq!(
+        call("echo.Echo/Chat", &[], "{\"text\": \"1\"}\n{\"text\": \"2\"}"),
+        "{\"text\":\"1\"}\n{\"text\":\"2\"}\n"
+    );
+}
+
+#[test]
+fn metadata_goes_out_and_is_shown_when_asked_for() {
+    let echo = Fixture::new();
+    let data = r#"{"text": "metadata"}"#;
+    let arguments = ["call", "TARGET", "echo.Echo/Say", "--proto", "echo.proto", "-H", "k: v", "-v", "-d", data];
+    let output = echo.run(&arguments, "");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"text\":\"v\"}\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is READY") && said.contains("trailing metadata cost: \"3\""), "{said}");
+}
+
+#[test]
+fn the_exit_code_is_64_plus_the_status_code() {
+    let echo = Fixture::new();
+    let say = |rest: &[&str]| {
+        let all = [&["call", "TARGET", "echo.Echo/Say", "--proto", "echo.proto"], rest].concat();
+        echo.fails(&all, "")
+    };
+    let (code, said) = say(&["-d", r#"{"text": "fail"}"#]);
+    assert_eq!((code, said.as_str()), (64 + 5, "callwright: NOT_FOUND: as asked for\n"));
+    assert_eq!(say(&["-d", r#"{"text": "forever"}"#, "--timeout", "50ms"]).0, 64 + 4);
+    let (code, said) = say(&["-d", r#"{"txt": 1}"#]);
+    assert!(code == 64 + 3 && said.contains("txt"), "{code}: {said}");
+    let (code, said) = echo.fails(&["call", "TARGET", "echo.Echo/Sai", "--proto", "echo.proto"], "");
+    assert!(code == 64 + 12 && said.contains("the nearest: Say"), "{code}: {said}");
+    let (code, said) = echo.fails(&["call", "TARGET", "echo.Echo/Say", "--proto", "nope.proto"], "");
+    assert!(code == 64 + 3 && said.contains("nope.proto"), "{code}: {said}");
+    let (code, said) = echo.fails(&["call", "127.0.0.1:1", "echo.Echo/Say", "--proto", "echo.proto"], "");
+    assert!(code == 64 + 14 && said.contains("127.0.0.1:1"), "{code}: {said}");
+    let wait =
+        ["call", "127.0.0.1:1", "echo.Echo/Say", "--proto", "echo.proto", "--wait-for-ready", "--timeout", "100ms"];
+    assert_eq!(echo.fails(&wait, "").0, 64 + 4);
+    let (code, said) = echo.fails(&["call", "TARGET", "echo.Echo/Say"], "");
+    assert!(code == 64 + 12 && said.contains("reflection"), "{code}: {said}");
+    let (code, said) = echo.fails(&["cal"], "");
+    assert!(code == 2 && said.contains("--help"), "{code}: {said}");
+    let (code, said) = echo.fails(&["call", "TARGET", "echo.Echo/Chat", "--proto", "echo.proto"], "{}\nnonsense\n");
+    assert!(code == 64 + 3 && said.contains("echo.Note"), "{code}: {said}");
+}
+
+#[test]
+fn list_and_describe_show_what_there_is() {
+    let echo = Fixture::new();
+    let from = ["--proto", "echo.proto"];
+    assert_eq!(echo.ok(&[&["list"], &from[..]].concat(), ""), "echo.Echo\n");
+    let methods = echo.ok(&[&["list", "echo.Echo"], &from[..]].concat(), "");
+    assert_eq!(methods, "echo.Echo/Say\necho.Echo/Repeat\necho.Echo/Join\necho.Echo/Chat\n");
+    let describe = |name| echo.ok(&[&["describe", name], &from[..]].concat(), "");
+    assert!(describe("echo.Echo").contains("  rpc Join(stream echo.Note) returns (echo.Note);\n"));
+    assert_eq!(describe("echo.Echo/Chat"), "rpc Chat(stream echo.Note) returns (stream echo.Note);\n");
+    assert_eq!(describe("echo.Mood"), "enum echo.Mood {\n  CALM = 0;\n  WILD = 1;\n}\n");
+    assert_eq!(
+        describe("echo.Note"),
+        "message echo.Note {\n  string text = 1;\n  repeated int64 numbers = 2;\n  map<string, echo.Mood> moods = 3;\n  \
+         optional bool loud = 4;\n  oneof extra {\n    string tag = 5;\n    echo.Note inner = 6;\n  }\n}\n"
+    );
+    assert!(echo.fails(&[&["describe", "echo.Not"], &from[..]].concat(), "").1.contains("the nearest: echo.Note"));
+    assert!(echo.ok(&["--help"], "").contains("callwright call TARGET"));
+}
