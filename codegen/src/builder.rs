@@ -204,6 +204,13 @@ impl Builder {
         Ok(self)
     }
 
+    /// Generates services alone. Their messages are found below this Rust path, where those of all packages were
+    /// generated before: `crate::proto`, whose `helloworld` holds the messages of package `helloworld`.
+    pub fn messages_at(mut self, path: impl Into<String>) -> Self {
+        self.settings.messages_at = Some(path.into());
+        self
+    }
+
     /// Generates and writes `<package>.rs` for every package of `protos` and of what they import, and tells cargo to run
     /// the build script again when one of the files read, or `PROTOC`, changes.
     ///
@@ -283,8 +290,8 @@ impl Builder {
     fn run(&self, load: impl FnOnce() -> Result<Loaded, Error> + Send) -> Result<Generated, Error> {
         guard::run(|| {
             let loaded = load()?;
-            let files = generate(&loaded, &self.settings, Scope::Everything)?;
-            Ok(Generated::new(files, loaded.whole_set(), loaded.read))
+            let output = generate(&loaded, &self.settings, Scope::Everything)?;
+            Ok(Generated::new(output, loaded.whole_set(), loaded.read))
         })
     }
 }

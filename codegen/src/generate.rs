@@ -30,8 +30,16 @@ pub(crate) enum Scope {
     Inputs,
 }
 
-/// Generated files by their path below the output folder.
-pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Result<BTreeMap<String, String>, Error> {
+/// What is generated.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// The text of each file, by its path below the output folder.
+    pub(crate) files: BTreeMap<String, String>,
+    /// The module that each package's file belongs into.
+    pub(crate) modules: Vec<(Module, String)>,
+}
+
+pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Result<Output, Error> {
     valid::check(loaded)?;
     let inputs: HashSet<&str> = loaded.inputs.iter().map(String::as_str).collect();
     let mut files = loaded.files.iter().map(edition::lower).collect::<Result<Vec<_>, _>>()?;
@@ -56,6 +64,10 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
     )?;
 
     let mut settings = settings.clone();
+    if let Some(path) = &settings.messages_at {
+        let elsewhere = elsewhere(&files, path)?;
+        settings.extern_path.extend(elsewhere);
+    }
     settings.boxed.extend(recursion::boxed_groups(&files));
     let settings = &settings;
     let mut docs = Docs::default();
@@ -86,7 +98,21 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
     {
         return Err(Error::Setting(format!("the include file {name} has the name of a package's file")));
     }
-    Ok(output)
+    Ok(Output { files: output, modules })
+}
+
+/// Where the messages of all packages are that were generated below `path` before.
+fn elsewhere(files: &[FileDescriptorProto], path: &str) -> Result<BTreeMap<String, String>, Error> {
+    let packages = files.iter().filter(|file| file.package() != "google.protobuf");
+    let place = |file: &FileDescriptorProto| {
+        if file.package().is_empty() {
+            let text = format!("{}: without a package, its messages cannot be taken from {path}", file.name());
+            return Err(Error::Setting(text));
+        }
+        let module: Vec<_> = module(file).parts().map(str::to_owned).collect();
+        Ok((format!(".{}", file.package()), format!("{path}::{}", module.join("::"))))
+    };
+    packages.map(place).collect()
 }
 
 fn module(file: &FileDescriptorProto) -> Module {

@@ -6,13 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::generate::MARK;
+use crate::generate::{MARK, Output};
+use crate::include_file;
 use crate::write;
 
 /// Generated files, not written yet.
 #[derive(Clone, Debug)]
 pub struct Generated {
-    files: BTreeMap<String, String>,
+    output: Output,
     file_descriptor_set: Vec<u8>,
     read: Vec<PathBuf>,
 }
@@ -33,13 +34,18 @@ pub enum Difference {
 }
 
 impl Generated {
-    pub(crate) fn new(files: BTreeMap<String, String>, file_descriptor_set: Vec<u8>, read: Vec<PathBuf>) -> Self {
-        Self { files, file_descriptor_set, read }
+    pub(crate) fn new(output: Output, file_descriptor_set: Vec<u8>, read: Vec<PathBuf>) -> Self {
+        Self { output, file_descriptor_set, read }
     }
 
     /// The text of each file, by its path below the output folder.
     pub fn files(&self) -> &BTreeMap<String, String> {
-        &self.files
+        &self.output.files
+    }
+
+    /// All packages in one text, in modules nested as the packages are; what has no package comes first.
+    pub fn nested(&self) -> String {
+        include_file::nested(&self.output)
     }
 
     /// The serialized descriptors of all files, with custom options and source info.
@@ -58,7 +64,7 @@ impl Generated {
     ///
     /// [`Error::Io`]. No file is replaced before all are written beside their places.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        write::all(folder, &self.files)
+        write::all(folder, &self.output.files)
     }
 
     /// What [`write`](Self::write) would change, by file. Files that this generator wrote earlier and would not write any
@@ -69,7 +75,7 @@ impl Generated {
     /// [`Error::Io`] if something there cannot be read.
     pub fn differences(&self, folder: &Path) -> Result<BTreeMap<String, Difference>, Error> {
         let mut differences = BTreeMap::new();
-        for (name, text) in &self.files {
+        for (name, text) in &self.output.files {
             let path = folder.join(name);
             match fs::read(&path) {
                 Ok(held) if held == text.as_bytes() => {}
@@ -94,7 +100,7 @@ impl Generated {
                 continue;
             };
             let ours = path.extension().is_some_and(|extension| extension == "rs")
-                && !self.files.contains_key(name)
+                && !self.output.files.contains_key(name)
                 && fs::read(&path).is_ok_and(|held| held.starts_with(MARK.as_bytes()));
             if ours {
                 differences.insert(name.to_owned(), Difference::Stale);

@@ -55,7 +55,7 @@ fn answer(request: &[u8]) -> Result<BTreeMap<String, String>, Error> {
         }
     }
     let loaded = Loaded { files, inputs: request.file_to_generate, ..Loaded::default() };
-    generate(&loaded, &settings, Scope::Inputs)
+    Ok(generate(&loaded, &settings, Scope::Inputs)?.files)
 }
 
 /// `CodeGeneratorRequest`, with its files left as bytes.

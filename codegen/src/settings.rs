@@ -11,6 +11,8 @@ pub(crate) struct Settings {
     pub(crate) disable_comments: Vec<String>,
     pub(crate) skip_debug: Vec<String>,
     pub(crate) extern_path: Vec<(String, String)>,
+    /// Where the messages of all packages are; then only services are generated.
+    pub(crate) messages_at: Option<String>,
     pub(crate) type_attribute: Vec<(String, String)>,
     pub(crate) message_attribute: Vec<(String, String)>,
     pub(crate) enum_attribute: Vec<(String, String)>,
@@ -50,6 +52,7 @@ impl Default for Settings {
             disable_comments: Vec::new(),
             skip_debug: Vec::new(),
             extern_path: Vec::new(),
+            messages_at: None,
             type_attribute: Vec::new(),
             message_attribute: Vec::new(),
             enum_attribute: Vec::new(),

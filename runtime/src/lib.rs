@@ -87,6 +87,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `zstd` | [`Compression::Zstd`] |
+//! | `macros` | [`protos!`], [`services!`], [`protos_and_services!`]: generated code without a build script |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
@@ -118,6 +119,9 @@ pub use server::{
 };
 pub use status::{Code, Status};
 pub use transport::address::Address;
+
+#[cfg(feature = "macros")]
+pub use callwright_macros::{protos, protos_and_services, services};
 
 /// What generated code is made of; for that code alone.
 #[doc(hidden)]
