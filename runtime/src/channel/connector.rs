@@ -9,10 +9,11 @@ use crate::transport::{ConnectError, Stage};
 
 /// Connects, and connects again, until the channel ends or nobody waits for a connection that was lost.
 pub(super) async fn run(core: Arc<Core>) {
-    let _abandon = AbandonOnDrop(core.clone());
+    let abandon = AbandonOnDrop(Some(core.clone()));
     tokio::select! {
         () = core.ended() => {}
-        () = keep_connected(&core) => {}
+        // It has told the channel so; what the channel has by now belongs to another connector.
+        () = keep_connected(&core) => abandon.disarm(),
     }
 }
 
@@ -85,10 +86,18 @@ async fn connect(core: &Core, attempt: Attempt) -> Result<Connection, ConnectErr
 }
 
 /// Tells the channel when its connector went away without being told to.
-struct AbandonOnDrop(Arc<Core>);
+struct AbandonOnDrop(Option<Arc<Core>>);
+
+impl AbandonOnDrop {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
-        self.0.abandoned();
+        if let Some(core) = &self.0 {
+            core.abandoned();
+        }
     }
 }
