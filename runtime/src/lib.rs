@@ -114,14 +114,19 @@ pub use codec::{Codec, CodecError, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{
-    AuthContext, BindError, Cancelled, Outcome, Requests, Responses, RunningServer, Server, ServerBuilder,
-    ServerContext,
+    AuthContext, BindError, Cancelled, ListenAddress, Outcome, Requests, Responses, RunningServer, Server,
+    ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
 pub use transport::address::Address;
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};
+
+/// The library that generated messages are made with, for its traits: `callwright::prost::Message`.
+pub use prost;
+/// The messages of the well-known types: `callwright::prost_types::Timestamp`.
+pub use prost_types;
 
 /// What generated code is made of; for that code alone.
 #[doc(hidden)]

@@ -203,7 +203,14 @@ async fn stopping_drops_the_handlers() {
     let call = under_way(say(&channel_to(&server), "forever"));
     assert!(matches!(seen.recv().await, Some(Seen::Started(_))));
     server.stop().await;
-    assert!(matches!(seen.recv().await, Some(Seen::Dropped | Seen::Done(_))));
+    let done = loop {
+        match seen.recv().await {
+            Some(Seen::Done(outcome)) => break outcome,
+            Some(_) => {}
+            None => panic!("on_done was not called"),
+        }
+    };
+    assert_eq!((done.status().code(), done.status().message()), (Code::Unavailable, "the server was stopped"));
     assert_eq!(call.await.unwrap().unwrap_err().code(), Code::Unavailable);
 }
 
@@ -264,6 +271,28 @@ async fn the_local_address_is_a_target_and_an_address_to_bind() {
     }
 }
 
+#[test]
+fn a_server_outside_of_a_runtime_says_so() {
+    let bind = Server::builder().bind("127.0.0.1:0");
+    assert!(matches!(bind.now_or_never(), Some(Err(BindError::NoRuntime))));
+}
+
+#[tokio::test]
+async fn a_server_takes_a_listener_and_stops_at_a_signal() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::builder().add_service(Echo::new().0).bind_listener(listener).unwrap();
+    assert_eq!(say(&channel_to(&server), "hello").await.unwrap(), "hello");
+    let address = server.local_addr().socket_addr().unwrap();
+    server.stop().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let signal = async { drop(stopped.await) };
+    let serving = tokio::spawn(Server::builder().add_service(Echo::new().0).serve_with_shutdown(address, signal, LONG));
+    let channel = channel(&address.to_string()).build().unwrap();
+    assert_eq!(say(&channel, "hello").wait_for_ready(true).await.unwrap(), "hello");
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn what_cannot_be_served_says_why() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -271,6 +300,10 @@ async fn what_cannot_be_served_says_why() {
     assert!(error.to_string().contains(&taken.local_addr().unwrap().to_string()), "{error}");
     let twice = Server::builder().add_service(Echo::new().0).add_service(Echo::new().0).bind("127.0.0.1:0").await;
     assert!(matches!(twice, Err(BindError::DuplicateService(name)) if name == "test.Echo"));
+    for address in ["8080", "localhost", "http://127.0.0.1:0", "unix:"] {
+        let error = Server::builder().bind(address).await.unwrap_err();
+        assert!(matches!(error, BindError::Address { .. }), "{error}");
+    }
     let unknown = Server::builder().compression(Compression::Custom("snappy")).bind("127.0.0.1:0").await;
     assert!(matches!(unknown, Err(BindError::Compression(_))));
 }

@@ -1,5 +1,6 @@
 //! How a channel is set up.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::compression::{Compression, CompressionError, Compressor, Compressors}
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
 
 /// Why a channel cannot be built.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
     /// The target is malformed, or of a kind that is not known.
@@ -33,6 +34,13 @@ pub enum ChannelError {
         /// What it was set to.
         value: String,
     },
+}
+
+impl fmt::Debug for ChannelError {
+    /// As `Display`, since this is what a `main` prints that returns it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What a channel is set to.
@@ -83,7 +91,7 @@ impl ChannelBuilder {
     }
 
     /// The level that the algorithm compresses at, in its own scale (0 to 9 for gzip and deflate, 1 to 22 for zstd);
-    /// the algorithm's default unless set.
+    /// the algorithm's default unless set. A level past the highest means the highest.
     pub fn compression_level(mut self, level: u32) -> Self {
         self.settings.compressors.level = Some(level);
         self

@@ -226,8 +226,9 @@ impl Core {
 
     fn unavailable(&self, inner: &Inner) -> Status {
         match &inner.last_error {
-            Some(error) => Status::unavailable(format!("cannot connect to {}: {error}", self.target))
-                .with_source(error.clone() as Arc<_>),
+            Some(error) => {
+                Status::unavailable(format!("cannot connect to {}: {error}", self.target)).with_source(error.cause())
+            }
             None => Status::unavailable(format!("cannot connect to {}", self.target)),
         }
     }

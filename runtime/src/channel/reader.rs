@@ -130,7 +130,7 @@ impl Reader {
         codec.codec().decode(bytes).map_err(|error| {
             let path = &self.exchange.request().path;
             let status = Status::internal(format!("cannot decode the response of {path}: {error}"));
-            self.fail(status.with_source(Arc::new(error) as Arc<_>))
+            self.fail(status.with_source(error))
         })
     }
 

@@ -35,9 +35,9 @@ pub(crate) struct Encoding<'a> {
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
     let mut buffer = BytesMut::with_capacity(128);
     buffer.put_bytes(0, PREFIX);
-    codec.encode(message, &mut buffer).map_err(|error| {
-        Status::internal(format!("cannot encode the message: {error}")).with_source(Arc::new(error) as Arc<_>)
-    })?;
+    codec
+        .encode(message, &mut buffer)
+        .map_err(|error| Status::internal(format!("cannot encode the message: {error}")).with_source(error))?;
     let size = buffer.len() - PREFIX;
     if size > encoding.limit || u32::try_from(size).is_err() {
         let limit = encoding.limit.min(u32::MAX as usize);
@@ -141,7 +141,7 @@ impl Decoder {
                     DecompressError::TooLarge { .. } => self.too_large("decompressed message"),
                     corrupt => {
                         Status::internal(format!("cannot decompress the {} message: {corrupt}", compressor.name()))
-                            .with_source(Arc::new(corrupt) as Arc<_>)
+                            .with_source(corrupt)
                     }
                 })?;
                 Ok(Some(Message { bytes: Bytes::from(plain), compressed: true }))

@@ -1,8 +1,14 @@
 //! How a server is set up.
 
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::net::TcpListener;
+
+use super::bind::ListenAddress;
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::DEFAULT_MAX_RECEIVE_MESSAGE_SIZE;
@@ -39,9 +45,20 @@ impl Server {
 }
 
 /// Why a server cannot start.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
+    /// The address makes no sense.
+    #[error("cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path)")]
+    Address {
+        /// The address that was given.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is no Tokio runtime to serve on.
+    #[error("a server needs a Tokio runtime: call this inside of one, as in #[tokio::main]")]
+    NoRuntime,
     /// The address cannot be listened on.
     #[error("cannot listen on {address:?}: {source}")]
     Listen {
@@ -56,6 +73,13 @@ pub enum BindError {
     /// Two services have one name.
     #[error("service {0:?} was added twice")]
     DuplicateService(String),
+}
+
+impl fmt::Debug for BindError {
+    /// As `Display`, since this is what a `main` prints that returns it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What a server is set to.
@@ -102,7 +126,7 @@ impl ServerBuilder {
     }
 
     /// The level that the algorithm compresses at, in its own scale (0 to 9 for gzip and deflate, 1 to 22 for zstd);
-    /// the algorithm's default unless set.
+    /// the algorithm's default unless set. A level past the highest means the highest.
     pub fn compression_level(mut self, level: u32) -> Self {
         self.settings.compressors.level = Some(level);
         self
@@ -144,28 +168,69 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), or `unix:path`.
+    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
+    /// or a `SocketAddr`.
     ///
     /// # Errors
     /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.
-    pub async fn bind(self, address: impl AsRef<str>) -> Result<RunningServer, BindError> {
-        let address = address.as_ref();
-        self.settings.compressors.find(self.settings.compression)?;
-        if let Some(name) = self.methods.duplicate() {
-            return Err(BindError::DuplicateService(name.to_owned()));
-        }
-        let listen = |source| BindError::Listen { address: address.to_owned(), source };
-        let listener = Listener::bind(address).await.map_err(listen)?;
-        let local = listener.local_address().map_err(listen)?;
-        Ok(RunningServer::start(listener, local, self.settings, self.methods))
+    pub async fn bind(self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
+        let address = address.into();
+        let text = || address.text().to_owned();
+        let checked = address.checked().map_err(|problem| BindError::Address { address: text(), problem })?;
+        self.check()?;
+        let listener =
+            Listener::bind(&checked).await.map_err(|source| BindError::Listen { address: text(), source })?;
+        self.start(listener)
+    }
+
+    /// As [`bind`](Self::bind), on a listener that is there already.
+    ///
+    /// # Errors
+    /// [`BindError`] when a setting cannot be used.
+    pub fn bind_listener(self, listener: TcpListener) -> Result<RunningServer, BindError> {
+        self.check()?;
+        self.start(Listener::Tcp(listener))
     }
 
     /// Listens on `address` and serves until the process ends.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
-    pub async fn serve(self, address: impl AsRef<str>) -> Result<(), BindError> {
+    pub async fn serve(self, address: impl Into<ListenAddress>) -> Result<(), BindError> {
         self.bind(address).await?.wait().await;
         Ok(())
+    }
+
+    /// Listens on `address` and serves until `signal` resolves, then shuts down gracefully: calls that are under way get
+    /// `grace` to end.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn serve_with_shutdown(
+        self,
+        address: impl Into<ListenAddress>,
+        signal: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> Result<(), BindError> {
+        let running = self.bind(address).await?;
+        signal.await;
+        running.shutdown(grace).await;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), BindError> {
+        tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
+        self.settings.compressors.find(self.settings.compression)?;
+        match self.methods.duplicate() {
+            Some(name) => Err(BindError::DuplicateService(name.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn start(self, listener: Listener) -> Result<RunningServer, BindError> {
+        let local = listener
+            .local_address()
+            .map_err(|source| BindError::Listen { address: "the listener's address".to_owned(), source })?;
+        Ok(RunningServer::start(listener, local, self.settings, self.methods))
     }
 }

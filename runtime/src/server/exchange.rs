@@ -197,8 +197,8 @@ impl Exchange {
         self.finish(result);
     }
 
-    /// Ends a call that the client no longer waits for.
-    pub(super) fn finish_cancelled(&self) {
+    /// Ends a call whose client cannot be told: it is gone, or the server is stopped.
+    pub(super) fn finish_cut_off(&self, status: Status) {
         let mut state = self.lock();
         if state.ended {
             return;
@@ -209,7 +209,7 @@ impl Exchange {
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
-        let outcome = Outcome::new(Status::cancelled("the client cancelled the call"), trailing);
+        let outcome = Outcome::new(status, trailing);
         callbacks.into_iter().for_each(|callback| callback(&outcome));
     }
 

@@ -72,7 +72,7 @@ pub(super) async fn run(incoming: Incoming, peer: Address, settings: Arc<Setting
     }
     let accept = AcceptEncoding::new(head.headers.get(GRPC_ACCEPT_ENCODING));
     let exchange = Arc::new(Exchange::new(settings.clone(), accept, send));
-    let cancel = CancelOnDrop(exchange.clone());
+    let stop = StopOnDrop(exchange.clone());
     let path = head.uri.path();
     let Some(handler) = methods.find(path) else {
         let what = if methods.has_service_of(path) { "method" } else { "service of method" };
@@ -100,17 +100,17 @@ pub(super) async fn run(incoming: Incoming, peer: Address, settings: Arc<Setting
             Err(_) => exchange.finish_panicked(),
         },
         () = expired => exchange.finish_deadline_exceeded(),
-        _ = exchange.reset() => exchange.finish_cancelled(),
+        _ = exchange.reset() => exchange.finish_cut_off(Status::cancelled("the client cancelled the call, or its connection broke")),
     }
-    drop(cancel);
+    drop(stop);
 }
 
-/// Ends the call as cancelled when its task is dropped: the server was stopped.
-struct CancelOnDrop(Arc<Exchange>);
+/// Ends the call when its task is dropped: the server was stopped.
+struct StopOnDrop(Arc<Exchange>);
 
-impl Drop for CancelOnDrop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.finish_cancelled();
+        self.0.finish_cut_off(Status::unavailable("the server was stopped"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server's side: a [`Server`], the services on it, and the context of each call.
 
 mod auth;
+mod bind;
 mod builder;
 mod connection;
 mod context;
@@ -12,6 +13,7 @@ mod responses;
 mod running;
 
 pub use auth::AuthContext;
+pub use bind::ListenAddress;
 pub use builder::{BindError, Server, ServerBuilder};
 pub use context::{Cancelled, Outcome, ServerContext};
 pub use methods::{Methods, Service, ServiceMethods};

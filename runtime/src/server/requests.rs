@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -62,9 +61,10 @@ impl<T: 'static> Requests<T> {
             return Poll::Ready(None);
         }
         let item = ready!(self.poll_bytes(cx)).map(|bytes| {
-            self.codec.codec().decode(bytes?).map_err(|error| {
-                Status::internal(format!("cannot decode the request: {error}")).with_source(Arc::new(error) as Arc<_>)
-            })
+            self.codec
+                .codec()
+                .decode(bytes?)
+                .map_err(|error| Status::internal(format!("cannot decode the request: {error}")).with_source(error))
         });
         self.finished = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)

@@ -55,7 +55,7 @@ impl RunningServer {
     }
 
     /// Waits until the server ends by itself, which it does only when its Tokio runtime does.
-    pub async fn wait(mut self) {
+    pub async fn wait(&mut self) {
         let _ = (&mut self.task).await;
     }
 

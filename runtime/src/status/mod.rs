@@ -109,7 +109,10 @@ impl Status {
         &self.inner.message
     }
 
-    /// The bytes of `grpc-status-details-bin`: by convention a serialized `google.rpc.Status`; empty where there were none.
+    /// The bytes of `grpc-status-details-bin`; empty where there were none.
+    ///
+    /// By convention, and for other gRPCs to read them, they are a serialized `google.rpc.Status` that repeats code and
+    /// message and holds the details as `google.protobuf.Any`.
     pub fn details(&self) -> &[u8] {
         &self.inner.details
     }
@@ -130,15 +133,23 @@ impl Status {
         self
     }
 
-    /// The same status with the bytes of `grpc-status-details-bin`.
+    /// The same status with the bytes of `grpc-status-details-bin`: a serialized `google.rpc.Status`, for
+    /// [`details`](Self::details) to be understood elsewhere.
     pub fn with_details(mut self, details: impl Into<Bytes>) -> Status {
         self.inner.details = details.into();
         self
     }
 
-    /// The same status with the error that caused it, as [`source`](Error::source).
-    pub fn with_source(mut self, source: impl Into<Arc<dyn Error + Send + Sync>>) -> Status {
-        self.inner.source = Some(source.into());
+    /// The same status with the error that caused it, as [`source`](Error::source). It stays on this side.
+    ///
+    /// ```
+    /// use callwright::Status;
+    ///
+    /// let parse = |text: &str| text.parse::<i32>().map_err(|error| Status::invalid_argument("no number").with_source(error));
+    /// assert!(std::error::Error::source(&parse("x").unwrap_err()).is_some());
+    /// ```
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        self.inner.source = Some(source.into().into());
         self
     }
 
@@ -182,6 +193,6 @@ impl Error for Status {
 
 impl From<MetadataError> for Status {
     fn from(error: MetadataError) -> Status {
-        Status::internal(error.to_string()).with_source(Arc::new(error) as Arc<dyn Error + Send + Sync>)
+        Status::internal(error.to_string()).with_source(error)
     }
 }

@@ -39,6 +39,13 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// What went wrong below: the text of the error has it too, so a chain of causes goes on from here.
+    pub(crate) fn cause(&self) -> Arc<dyn Error + Send + Sync> {
+        self.cause.clone()
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (stage: {}): {}", self.target, self.stage, self.cause)
@@ -109,11 +116,11 @@ impl StreamError {
                 )
             }
             Kind::Connection(error) if error.is_library() && error.is_reset() => {
-                Status::internal(format!("{peer} broke the HTTP/2 protocol: {error}"))
-                    .with_source(error.clone() as Arc<_>)
+                Status::internal(format!("{peer} broke the HTTP/2 protocol: {error}")).with_source(error.clone())
             }
-            Kind::Connection(error) => Status::unavailable(format!("the connection to {peer} broke: {error}"))
-                .with_source(error.clone() as Arc<_>),
+            Kind::Connection(error) => {
+                Status::unavailable(format!("the connection to {peer} broke: {error}")).with_source(error.clone())
+            }
             Kind::Ended => Status::internal("the stream was used after its end"),
         }
     }

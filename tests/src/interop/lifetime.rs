@@ -13,7 +13,7 @@ pub const UNTIL_STDIN_CLOSES: Flag = Flag {
 };
 
 /// Serves until the process is killed or, if asked for, until the standard input is at its end.
-pub async fn serve(running: RunningServer, until_stdin_closes: bool) {
+pub async fn serve(mut running: RunningServer, until_stdin_closes: bool) {
     if !until_stdin_closes {
         return running.wait().await;
     }
