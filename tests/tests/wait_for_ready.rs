@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callwright::{Channel, Code, ConnectivityState, Server};
 use callwright_tests::support::{
-    RefusedPort, Seen, channel, channel_to, count, say, serve, serve_with, sum, under_way,
+    LARGE, RefusedPort, Seen, channel, channel_to, chat, count, say, serve, serve_with, sum, under_way,
 };
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
@@ -171,6 +171,18 @@ async fn the_queue_is_bounded_and_a_dropped_call_leaves_it() {
     drop(first_sender);
     let third = say(&channel, "third").wait_for_ready(true).timeout(SHORT).await.unwrap_err();
     assert_eq!(third.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_message_whose_sending_was_given_up_in_the_queue_goes_out_with_the_end() {
+    let port = RefusedPort::new();
+    let channel = channel(port.address()).build().unwrap();
+    let (mut requests, mut replies) = chat(&channel).wait_for_ready(true).timeout(LONG).start();
+    assert!(requests.send("x".repeat(LARGE)).now_or_never().is_none());
+    requests.finish();
+    let (_server, _seen) = serve_with(Server::builder(), port.address()).await;
+    assert_eq!(replies.message().await.unwrap().unwrap().len(), LARGE);
+    assert_eq!(replies.message().await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -84,12 +84,17 @@ impl State {
         if rest.attempt.is_some_and(|attempt| attempt != self.attempt) {
             return;
         }
-        if rest.attempt.is_none() {
-            remember(&mut self.replay, &rest.frame);
-        }
-        if let Phase::Open(opened) = &mut self.phase {
-            // A stream that is over already says so to the receiving half.
-            let _ = opened.send.send_now(rest.frame, false);
+        match (&mut self.phase, &mut self.replay) {
+            // However large it is: what is kept here is the only copy there is.
+            (Phase::Queued, Some(replay)) => replay.messages.push(rest.frame),
+            (Phase::Open(opened), replay) => {
+                if rest.attempt.is_none() {
+                    remember(replay, &rest.frame);
+                }
+                // A stream that is over already says so to the receiving half.
+                let _ = opened.send.send_now(rest.frame, false);
+            }
+            (Phase::Queued | Phase::Over(_), _) => {}
         }
     }
 }
@@ -272,12 +277,13 @@ impl Exchange {
 
     /// DEADLINE_EXCEEDED, saying what the call waited for.
     pub(super) fn deadline_exceeded(&self) -> Status {
-        let peer = match &self.lock().phase {
-            Phase::Open(opened) => Some(opened.peer.clone()),
-            Phase::Queued | Phase::Over(_) => None,
+        let peer = match &*self.lock() {
+            State { phase: Phase::Open(opened), end_sent, .. } => Some((opened.peer.clone(), *end_sent)),
+            _ => None,
         };
         let waited = match peer {
-            Some(peer) => format!("for {peer} to answer"),
+            Some((peer, true)) => format!("for {peer} to answer"),
+            Some((peer, false)) => format!("for {peer} to answer; it may wait for RequestSender::finish() in turn"),
             None => self.core().describe_wait(),
         };
         Status::deadline_exceeded(format!("deadline exceeded while the call waited {waited}"))
