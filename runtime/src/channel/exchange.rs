@@ -3,6 +3,9 @@
 //! Both halves of a call, the one that sends and the one that receives, share the exchange. Its lock is never held
 //! while the channel is called.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -145,6 +148,8 @@ impl Exchange {
         match self.core().start(self.ticket, &call) {
             Started::Open(opened) => self.leave_queue(Ok(opened)),
             Started::Failed(status) => self.leave_queue(Err(status)),
+            // Whoever ended the call meanwhile looked for it in the queue before it was there.
+            Started::Queued if matches!(self.lock().phase, Phase::Over(_)) => self.core().forget(self.ticket),
             Started::Queued => {}
         }
     }
