@@ -51,6 +51,9 @@ use crate::status::Status;
 /// | [`ClientStreaming`] | `send_all` for a whole stream of requests, `start` for both halves |
 /// | [`Bidi`] | `send_all` for a whole stream of requests, `start` for both halves |
 ///
+/// A call of a stream of requests cannot be awaited as it is: there would be nothing to send. What takes a future and not
+/// what becomes one, such as `tokio::spawn`, wants `call.into_future()`.
+///
 /// Dropping the future or the stream that a call became cancels it at the server.
 #[must_use = "a call is made when it is awaited, sent or started"]
 pub struct Call<K, Req: 'static, Res: 'static> {

@@ -308,7 +308,9 @@ impl Core {
         self.enter(ConnectivityState::Idle);
         let waiting = inner.queue.take_all();
         drop(inner);
-        let status = Status::unavailable("the Tokio runtime that connected the channel was shut down");
+        let status = Status::unavailable(
+            "the task that connects the channel has ended: its Tokio runtime was shut down, or built without enable_all()",
+        );
         deliver(waiting.into_iter().map(|call| (call, Err(status.clone()))).collect());
     }
 

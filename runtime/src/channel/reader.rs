@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use super::exchange::Exchange;
 use crate::call::{ContentType, GRPC_ENCODING, content_type};
 use crate::codec::SharedCodec;
-use crate::codec::frame::Decoder;
+use crate::codec::frame::{Decoder, Receiver};
 use crate::metadata::Metadata;
 use crate::status::{Code, Status, wire};
 use crate::transport::Event;
@@ -195,7 +195,7 @@ impl Reader {
         };
         let decoder = match (problem, compressors.accepted(encoding)) {
             (Some(problem), _) => Err(problem),
-            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit)),
+            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit, Receiver::Client)),
             (None, Err(_)) => Err(Status::internal(format!(
                 "the server compresses with {encoding:?}; this channel accepts {:?}",
                 compressors.accept_header()

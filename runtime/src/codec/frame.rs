@@ -81,6 +81,13 @@ pub(crate) struct Message {
     pub(crate) compressed: bool,
 }
 
+/// Who takes the messages: an error says whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    Client,
+    Server,
+}
+
 /// Takes the bytes of a stream as they come and gives its messages, one at a time.
 ///
 /// It holds at most one message of `limit` bytes and the chunk that completes it: whoever feeds it asks for
@@ -91,11 +98,12 @@ pub(crate) struct Decoder {
     buffered: usize,
     compressor: Option<Arc<dyn Compressor>>,
     limit: usize,
+    receiver: Receiver,
 }
 
 impl Decoder {
-    pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize) -> Decoder {
-        Decoder { chunks: VecDeque::new(), buffered: 0, compressor, limit }
+    pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Receiver) -> Decoder {
+        Decoder { chunks: VecDeque::new(), buffered: 0, compressor, limit, receiver }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
@@ -127,7 +135,7 @@ impl Decoder {
             return Err(Status::internal("message is flagged as compressed, but the stream has no grpc-encoding"));
         }
         if size > self.limit {
-            return Err(self.too_large(&format!("message of {size} bytes")));
+            return Err(self.too_large(&format!("{size} bytes")));
         }
         if self.buffered < PREFIX + size {
             return Ok(None);
@@ -138,7 +146,7 @@ impl Decoder {
             Some(compressor) if flag == COMPRESSED => {
                 let mut plain = Vec::with_capacity((size * 2).min(self.limit));
                 compressor.decompress(&bytes, self.limit, &mut plain).map_err(|error| match error {
-                    DecompressError::TooLarge { .. } => self.too_large("decompressed message"),
+                    DecompressError::TooLarge { .. } => self.too_large("more than that, decompressed,"),
                     corrupt => {
                         Status::internal(format!("cannot decompress the {} message: {corrupt}", compressor.name()))
                             .with_source(corrupt)
@@ -151,9 +159,13 @@ impl Decoder {
     }
 
     fn too_large(&self, what: &str) -> Status {
+        let (message, whose) = match self.receiver {
+            Receiver::Client => ("response", "the client's"),
+            Receiver::Server => ("request", "the server's"),
+        };
+        let limit = self.limit;
         Status::resource_exhausted(format!(
-            "{what} is larger than the limit for receiving, {} bytes (max_receive_message_size)",
-            self.limit
+            "{message} of {what} is over {whose} limit of {limit} bytes (max_receive_message_size)"
         ))
     }
 

@@ -17,7 +17,7 @@ use super::requests::Requests;
 use super::responses::Responses;
 use crate::call::{ContentType, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, content_type, timeout};
 use crate::codec::SharedCodec;
-use crate::codec::frame::Decoder;
+use crate::codec::frame::{Decoder, Receiver};
 use crate::compression::AcceptEncoding;
 use crate::metadata::Metadata;
 use crate::status::Status;
@@ -155,5 +155,5 @@ fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallIn
         deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         auth: AuthContext::default(),
     };
-    Ok((call, Decoder::new(compressor, settings.max_receive_message_size)))
+    Ok((call, Decoder::new(compressor, settings.max_receive_message_size, Receiver::Server)))
 }

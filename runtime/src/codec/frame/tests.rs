@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{Decoder, Encoding, encode};
+use super::{Decoder, Encoding, Receiver, encode};
 use crate::codec::Prost;
 use crate::compression::{Compression, Compressors};
 use crate::status::Code;
@@ -13,7 +13,7 @@ fn frame(message: &str, compression: Compression) -> Bytes {
 }
 
 fn decoder(compression: Compression, limit: usize) -> Decoder {
-    Decoder::new(Compressors::default().find(compression).unwrap(), limit)
+    Decoder::new(Compressors::default().find(compression).unwrap(), limit, Receiver::Client)
 }
 
 #[test]
