@@ -66,6 +66,14 @@ async fn a_send_that_is_dropped_half_way_never_breaks_the_stream() {
 }
 
 #[tokio::test]
+async fn a_handler_may_send_from_a_future_of_its_own() {
+    let (server, _seen) = serve().await;
+    let (mut requests, mut replies) = chat(&channel_to(&server)).timeout(LONG).start();
+    requests.send("send apart".into()).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap().len(), LARGE);
+}
+
+#[tokio::test]
 async fn awaiting_a_stream_of_responses_waits_until_the_call_is_out() {
     let port = RefusedPort::new();
     let failing = port.failed_channel().await;

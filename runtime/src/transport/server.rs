@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::net::{TcpListener, UnixListener};
@@ -102,7 +104,7 @@ impl Connection {
             Some(Ok((request, respond))) => {
                 let (head, body) = request.into_parts();
                 let recv = RecvStream::new(body);
-                Some(Incoming { head, recv, send: ResponseStream { state: State::Head(respond) } })
+                Some(Incoming { head, recv, send: ResponseStream::new(respond) })
             }
             Some(Err(_)) | None => None,
         })
@@ -125,6 +127,9 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 pub(crate) struct ResponseStream {
     state: State,
+    waiting: Arc<Waiting>,
+    /// Wakes all of `waiting`.
+    waker: Waker,
 }
 
 #[derive(Debug)]
@@ -134,7 +139,31 @@ enum State {
     Ended,
 }
 
+/// Who waits on the sending side of one stream. The library keeps one waker for both, the latest, and a handler that
+/// sends from a future of its own (one of a `FuturesUnordered`, say) does not have the waker of its task.
+#[derive(Debug, Default)]
+struct Waiting {
+    sender: AtomicWaker,
+    reset: AtomicWaker,
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.sender.wake();
+        self.reset.wake();
+    }
+}
+
 impl ResponseStream {
+    fn new(respond: h2::server::SendResponse<Bytes>) -> Self {
+        let waiting = Arc::new(Waiting::default());
+        ResponseStream { state: State::Head(respond), waker: Waker::from(waiting.clone()), waiting }
+    }
+
     /// Sends the head; with `end` it is all there is.
     pub(crate) fn send_head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), StreamError> {
         let State::Head(respond) = &mut self.state else {
@@ -150,8 +179,9 @@ impl ResponseStream {
     }
 
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
+        self.waiting.sender.register(cx.waker());
         match &mut self.state {
-            State::Body(stream) => stream.poll_send(cx, data),
+            State::Body(stream) => stream.poll_send(&mut Context::from_waker(&self.waker), data),
             State::Head(_) | State::Ended => Poll::Ready(Err(StreamError::ended())),
         }
     }
@@ -181,6 +211,8 @@ impl ResponseStream {
 
     /// Ready when the client has cancelled the call or its connection is gone.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        self.waiting.reset.register(cx.waker());
+        let cx = &mut Context::from_waker(&self.waker);
         match &mut self.state {
             State::Head(respond) => respond.poll_reset(cx).map(|reset| match reset {
                 Ok(reason) => StreamError::reset(reason),

@@ -10,7 +10,8 @@ use callwright::{
     Backoff, Bidi, Call, Channel, ChannelBuilder, ClientStreaming, Code, Method, Outcome, Requests, Responses,
     RunningServer, Server, ServerBuilder, ServerContext, ServerStreaming, Status, Unary,
 };
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 /// One request, one response.
@@ -98,6 +99,13 @@ impl Echo {
             match request.as_str() {
                 "enough" => return Err(Status::out_of_range("as asked for")),
                 "drop a send" => drop(responses.send("x".repeat(LARGE)).now_or_never()),
+                "send apart" => {
+                    // Its futures are woken each by a waker of its own, which is not that of the handler's task.
+                    let mut apart = FuturesUnordered::from_iter([responses.send("x".repeat(LARGE))]);
+                    while let Some(sent) = apart.next().await {
+                        sent?;
+                    }
+                }
                 _ => responses.send(request).await?,
             }
         }
