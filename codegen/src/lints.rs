@@ -7,13 +7,25 @@ use syn::{Attribute, Item, parse_quote};
 
 /// - `dead_code`: a binary that uses the stub leaves the server unused, and the other way round.
 /// - `unreachable_pub`: the module that includes the file may be private.
-/// - `clippy::all`: names and sizes are the `.proto` author's choice.
+/// - `let_underscore_drop`, `unit_bindings`, `unused_results`: the default body of a method takes what it is given.
+/// - `clippy::all`, `clippy::pedantic`: names and sizes are the `.proto` author's choice.
 pub(crate) fn allow(file: &mut syn::File) {
     for item in &mut file.items {
         if let Some(attributes) = attributes(item) {
             // After the doc comment, before the derives.
             let docs = attributes.iter().take_while(|attribute| attribute.path().is_ident("doc")).count();
-            attributes.insert(docs, parse_quote!(#[allow(dead_code, unreachable_pub, clippy::all)]));
+            attributes.insert(
+                docs,
+                parse_quote!(#[allow(
+                    dead_code,
+                    let_underscore_drop,
+                    unit_bindings,
+                    unreachable_pub,
+                    unused_results,
+                    clippy::all,
+                    clippy::pedantic
+                )]),
+            );
         }
     }
 }

@@ -292,7 +292,7 @@ fn files_that_cannot_be_found() {
     assert_eq!(error(path("in/c.proto")), "in/c.proto: file not found; looked for in/c.proto");
     assert_eq!(
         error(path("out_of_it/b.proto")),
-        "out_of_it/b.proto: not inside any include path (in, also); add the folder from which it is to be imported"
+        "out_of_it/b.proto: not inside any include path (in, also (there is no such folder)); add the folder from which it is to be imported"
     );
     assert_eq!(error(path("in")), "in: is a folder; name the .proto files");
     let none: [&str; 0] = [];

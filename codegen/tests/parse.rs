@@ -102,3 +102,15 @@ fn protoc_reads_texts_too() {
     let error = parser.text("a.proto", "syntax = \"proto3\";\nmessage A { strin b = 1; }").parse(&["a.proto"]);
     assert!(error.unwrap_err().to_string().starts_with("a.proto:2:13: "));
 }
+
+#[test]
+fn what_most_people_forget_is_said() {
+    let error = |text: &str| Parser::new().protox().text("a.proto", text).parse(&["a.proto"]).unwrap_err().to_string();
+    for (name, file) in
+        [("Timestamp", "timestamp"), ("StringValue", "wrappers"), ("Struct", "struct"), ("FieldMask", "field_mask")]
+    {
+        let said = error(&format!("{SYNTAX}message A {{ google.protobuf.{name} a = 1; }}"));
+        assert!(said.ends_with(&format!("is not defined; it needs import \"google/protobuf/{file}.proto\"")), "{said}");
+    }
+    assert!(error("message A { int32 a = 1; }").ends_with("a file without `syntax = \"proto3\";` is proto2"));
+}

@@ -120,7 +120,7 @@ impl Includes {
             return Ok(found);
         }
         if path.is_file() {
-            let folders: Vec<_> = self.folders.iter().map(|folder| display(folder)).collect();
+            let folders: Vec<_> = self.folders.iter().map(|folder| display(folder) + missing_folder(folder)).collect();
             return Err(Error::NotFound(format!(
                 "{}: not inside any include path ({}); add the folder from which it is to be imported",
                 display(path),

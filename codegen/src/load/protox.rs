@@ -183,7 +183,26 @@ fn problem(error: &protox::Error, name: &str, place: &str) -> Problem {
         text.truncate(end);
         text.push_str(" ..");
     }
+    if let Some(hint) = hint(&text) {
+        text.push_str(&hint);
+    }
     Problem::new(place, line.zip(column), text)
+}
+
+/// What most people forgot who get this message.
+fn hint(text: &str) -> Option<String> {
+    if text.contains("proto2 syntax") {
+        return Some("; a file without `syntax = \"proto3\";` is proto2".to_owned());
+    }
+    let (_, name) = text.strip_suffix("' is not defined")?.rsplit_once("'google.protobuf.")?;
+    let file = match name {
+        "Any" | "Api" | "Duration" | "Empty" | "Timestamp" | "Type" => name.to_lowercase(),
+        "FieldMask" => "field_mask".to_owned(),
+        "Struct" | "Value" | "ListValue" | "NullValue" => "struct".to_owned(),
+        wrapper if wrapper.ends_with("Value") => "wrappers".to_owned(),
+        _ => return None,
+    };
+    Some(format!("; it needs import \"google/protobuf/{file}.proto\""))
 }
 
 const MAX_TEXT: usize = 1_000;

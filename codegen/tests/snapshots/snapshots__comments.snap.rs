@@ -6,7 +6,15 @@
 /// ```
 ///
 /// and \[brackets\], `[kept]` in code. */ /* "quotes" \ backslash.
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 #[derive(Clone, PartialEq, ::callwright::codegen::prost::Message)]
 #[prost(prost_path = "::callwright::codegen::prost")]
 pub struct Text {
@@ -33,7 +41,15 @@ pub struct Text {
     pub choice: ::core::option::Option<text::Choice>,
 }
 /// Nested message and enum types in `Text`.
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 pub mod text {
     /// Nested \<enum>.
     #[derive(
@@ -98,12 +114,28 @@ pub mod text {
 ///
 /// More: <https://example.com/a_b?c=d>, (<http://example.org/x>).
 /// [Kept](https://example.com/) and <https://example.com/>, but \[not\](Echo.echo), nor \[Topic\]\[google.pubsub.v1.Topic\].
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 #[derive(Clone, Debug)]
 pub struct EchoStub {
     channel: ::callwright::Channel,
 }
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl EchoStub {
     /// The full name of the service.
     pub const SERVICE_NAME: &'static str = "comments.Echo";
@@ -177,7 +209,15 @@ impl EchoStub {
 ///
 /// More: <https://example.com/a_b?c=d>, (<http://example.org/x>).
 /// [Kept](https://example.com/) and <https://example.com/>, but \[not\](Echo.echo), nor \[Topic\]\[google.pubsub.v1.Topic\].
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 pub trait EchoServicer: ::core::marker::Send + ::core::marker::Sync + 'static {
     /// Echoes `a < b`, an unclosed \` tick, and a \<T> that was escaped.
     ///
@@ -247,12 +287,28 @@ pub trait EchoServicer: ::core::marker::Send + ::core::marker::Sync + 'static {
     }
 }
 /// Serves a [`EchoServicer`] as `comments.Echo`.
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 #[derive(Debug)]
 pub struct EchoServer<S> {
     servicer: ::std::sync::Arc<S>,
 }
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S> ::core::clone::Clone for EchoServer<S> {
     fn clone(&self) -> Self {
         Self {
@@ -260,7 +316,15 @@ impl<S> ::core::clone::Clone for EchoServer<S> {
         }
     }
 }
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: EchoServicer> EchoServer<S> {
     /// The full name of the service.
     pub const SERVICE_NAME: &'static str = "comments.Echo";
@@ -273,7 +337,15 @@ impl<S: EchoServicer> EchoServer<S> {
         Self { servicer }
     }
 }
-#[allow(dead_code, unreachable_pub, clippy::all)]
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: EchoServicer> ::callwright::server::Service for EchoServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
