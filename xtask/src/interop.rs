@@ -3,6 +3,7 @@
 //! Peers are installed from their registries, at pinned versions, into a folder below cargo's target folder. A peer that
 //! cannot be installed is a failure: silence would look like success.
 
+mod command;
 mod go;
 mod grpcio;
 mod install;
@@ -18,7 +19,8 @@ use lexopt::prelude::*;
 use report::Report;
 
 const USAGE: &str = "\
-Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways.
+Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways;
+and the command callwright against their servers.
 
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 
@@ -121,7 +123,8 @@ fn target_folder() -> Result<PathBuf, String> {
 fn build(root: &Path, target: &Path) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "callwright-tests", "--bins", "--target-dir"])
+        .args(["build", "--quiet", "--package", "callwright-tests", "--package", "callwright", "--bins"])
+        .args(["--features", "callwright/cli", "--target-dir"])
         .arg(target)
         .current_dir(root)
         .status()

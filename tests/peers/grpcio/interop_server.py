@@ -1,4 +1,4 @@
-"""Serves gRPC's standard test service with grpcio.
+"""Serves gRPC's standard test service with grpcio, and says by reflection what it serves.
 
 It compresses what it is asked to compress. It cannot check expect_compressed: grpcio shows a handler no flag bytes.
 """
@@ -8,6 +8,7 @@ import time
 from concurrent import futures
 
 import grpc
+from grpc_reflection.v1alpha import reflection
 
 from testing import ECHO_INITIAL, ECHO_TRAILING, empty_pb2, messages_pb2, payload, test_pb2_grpc
 
@@ -88,6 +89,8 @@ def main():
     flags = parser.parse_args()
     server = grpc.server(futures.ThreadPoolExecutor(8))
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(), server)
+    service = "grpc.testing.TestService"
+    reflection.enable_server_reflection((service, reflection.SERVICE_NAME), server)
     port = server.add_insecure_port(f"127.0.0.1:{flags.port}")
     server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)

@@ -9,7 +9,8 @@ import grpc
 
 grpc.__path__ = pkgutil.extend_path(grpc.__path__, "grpc")
 
-from grpc.testing import empty_pb2, messages_pb2, test_pb2_grpc  # noqa: E402
+# Nothing uses test_pb2, but what it says of the service is what reflection tells.
+from grpc.testing import empty_pb2, messages_pb2, test_pb2, test_pb2_grpc  # noqa: E402, F401
 
 ECHO_INITIAL = "x-grpc-test-echo-initial"
 ECHO_TRAILING = "x-grpc-test-echo-trailing-bin"

@@ -1,10 +1,11 @@
-//! grpc-go's interop client and server, and its own descriptors of the test protos, which ours must equal.
+//! grpc-go's interop client and server, its server with reflection for the command, and its own descriptors of the test protos, which ours must equal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Session;
+use super::command;
 use super::install;
 use super::ours::{self, CASE_TIMEOUT};
 use super::process::{self, Server};
@@ -41,7 +42,8 @@ const PROTOS: &str = "protos";
 pub(super) fn run(session: &mut Session) {
     let as_client = [&CASES[..], &CLIENT_CASES].concat();
     let as_server = [&CASES[..], &SERVER_CASES].concat();
-    if !as_client.iter().chain(&as_server).chain(&[PROTOS]).any(|case| session.report.wants(case)) {
+    let cases = as_client.iter().chain(&as_server).chain(&command::ROWS);
+    if !cases.chain(&[PROTOS]).any(|case| session.report.wants(case)) {
         return;
     }
     let folder = match install(&session.peers) {
@@ -64,6 +66,16 @@ pub(super) fn run(session: &mut Session) {
     match server {
         Ok(server) => ours::run_our_client(session, PEER, Direction::OursToTheirs, &as_server, server.port()),
         Err(error) => session.report.broken(PEER, &error),
+    }
+    if command::is_wanted(session) {
+        match build(&session.root, &folder, "reflecting") {
+            Ok(server) => command::run(session, PEER, |port| {
+                let mut command = Command::new(&server);
+                command.arg(format!("--port={port}"));
+                command
+            }),
+            Err(error) => session.report.broken(PEER, &error),
+        }
     }
 }
 
@@ -103,14 +115,21 @@ fn compare_protos(root: &Path, folder: &Path) -> Result<(), String> {
         .map_err(|error| format!("{error:?}"))?;
     let set = folder.join("protos.binpb");
     fs::write(&set, generated.file_descriptor_set()).map_err(|error| format!("cannot write {set:?}: {error}"))?;
-    let program = folder.join("protos");
-    install::step("building the comparison of protos", || {
+    let program = build(root, folder, ".")?;
+    process::run(Command::new(program).arg(set), CASE_TIMEOUT).map(drop)
+}
+
+/// Builds a program of ours that is made with grpc-go: its package is a folder of `tests/peers/grpc-go`.
+fn build(root: &Path, folder: &Path, package: &str) -> Result<PathBuf, String> {
+    let name = if package == "." { "protos" } else { package };
+    let program = folder.join(name);
+    install::step(&format!("building {name} with grpc-go"), || {
         let mut go = Command::new("go");
         go.args(["build", "-buildvcs=false", "-o"])
             .arg(&program)
-            .arg(".")
+            .arg(format!("./{package}"))
             .current_dir(root.join("tests/peers/grpc-go"));
         go
     })?;
-    process::run(Command::new(program).arg(set), CASE_TIMEOUT).map(drop)
+    Ok(program)
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Session;
+use super::command;
 use super::install;
 use super::ours;
 use super::process::{self, Server};
@@ -63,7 +64,12 @@ pub(super) fn run(session: &mut Session) {
     let server_cases: Vec<_> = our_cases.lines().filter(|case| !NO_SERVER_CASES.contains(case)).collect();
     let wants_cases = |session: &Session, cases: &[&str]| cases.iter().any(|case| session.report.wants(case));
     let groups: Vec<_> = GROUPS.into_iter().filter(|(group, _)| session.report.wants_group(group)).collect();
-    if groups.is_empty() && !wants_cases(session, &CLIENT_CASES) && !wants_cases(session, &server_cases) {
+    let command_wanted = command::is_wanted(session);
+    if groups.is_empty()
+        && !command_wanted
+        && !wants_cases(session, &CLIENT_CASES)
+        && !wants_cases(session, &server_cases)
+    {
         return;
     }
     let python = match Python::install(&session.root, &session.peers) {
@@ -84,6 +90,11 @@ pub(super) fn run(session: &mut Session) {
             Err(error) => session.report.broken(PEER, &error),
         }
     }
+    command::run(session, PEER, |port| {
+        let mut server = python.program("interop_server");
+        server.arg(format!("--port={port}"));
+        server
+    });
     for (group, rows) in &groups {
         let mut client = Command::new(session.binaries.join("echo_client"));
         client.arg(format!("--group={group}"));

@@ -1,8 +1,8 @@
 //! Child processes that end: by themselves, at their timeout, or when their handle is dropped.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,33 +15,78 @@ const STARTUP: Duration = Duration::from_secs(20);
 /// A running child whose output is kept; dropping it kills the child.
 pub(super) struct Process {
     child: Child,
+    stdin: Option<ChildStdin>,
+    /// Both pipes, as their lines come.
     output: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
+}
+
+/// How a child ended.
+pub(super) struct Ended {
+    /// None where a signal ended it.
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    /// Both pipes.
+    pub(super) output: String,
 }
 
 impl Process {
     /// Starts a command, without input.
     pub(super) fn start(command: &mut Command) -> Result<Process, String> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Process::spawn(command, Stdio::null())
+    }
+
+    /// Starts a command, which is told its input later.
+    pub(super) fn start_with_stdin(command: &mut Command) -> Result<Process, String> {
+        Process::spawn(command, Stdio::piped())
+    }
+
+    fn spawn(command: &mut Command, stdin: Stdio) -> Result<Process, String> {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cannot run {command:?}: {error}"))?;
-        let output = Arc::new(Mutex::new(String::new()));
+        let (output, stdout): (Arc<Mutex<String>>, Arc<Mutex<String>>) = Default::default();
         let mut readers = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.push(collect(stdout, output.clone()));
+        if let Some(pipe) = child.stdout.take() {
+            readers.push(collect(pipe, vec![output.clone(), stdout.clone()]));
         }
-        if let Some(stderr) = child.stderr.take() {
-            readers.push(collect(stderr, output.clone()));
+        if let Some(pipe) = child.stderr.take() {
+            readers.push(collect(pipe, vec![output.clone()]));
         }
-        Ok(Process { child, output, readers })
+        Ok(Process { stdin: child.stdin.take(), child, output, stdout, readers })
     }
 
     /// What it has printed so far.
     pub(super) fn output(&self) -> String {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        text(&self.output)
     }
 
-    /// Waits for its end; gives its output, as an error if it failed or did not end in time.
-    pub(super) fn finish(mut self, timeout: Duration) -> Result<String, String> {
+    /// Writes a line to its stdin. A child that reads no more may have closed it: how it ended says more.
+    pub(super) fn tell(&mut self, line: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
+        }
+    }
+
+    /// Waits until what it has printed, on either pipe, holds `part`.
+    pub(super) fn until(&mut self, part: &str, timeout: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + timeout;
+        while !self.output().contains(part) {
+            // What an ended child has said may still be on its way here.
+            if self.has_ended() && self.readers.iter().all(JoinHandle::is_finished) && !self.output().contains(part) {
+                return Err(format!("{}\nended without {part:?}", self.output()));
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{}\nno {part:?} after {timeout:?}", self.output()));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Closes its stdin and waits for its end, however that is.
+    pub(super) fn end(mut self, timeout: Duration) -> Result<Ended, String> {
+        self.stdin = None;
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
@@ -49,13 +94,21 @@ impl Process {
                     // A reader only panics where the output is lost anyway.
                     let _ = reader.join();
                 }
-                let output = self.output();
-                return if status.success() { Ok(output) } else { Err(format!("{output}\n{status}")) };
+                return Ok(Ended { code: status.code(), stdout: text(&self.stdout), output: self.output() });
             }
             if Instant::now() >= deadline {
                 return Err(format!("{}\nno end after {timeout:?}", self.output()));
             }
             thread::sleep(POLL);
+        }
+    }
+
+    /// Waits for its end; gives its output, as an error if it failed or did not end in time.
+    pub(super) fn finish(self, timeout: Duration) -> Result<String, String> {
+        match self.end(timeout)? {
+            Ended { code: Some(0), output, .. } => Ok(output),
+            Ended { code: Some(code), output, .. } => Err(format!("{output}\nexit code {code}")),
+            Ended { code: None, output, .. } => Err(format!("{output}\nended by a signal")),
         }
     }
 
@@ -72,12 +125,18 @@ impl Drop for Process {
     }
 }
 
-fn collect(pipe: impl Read + Send + 'static, output: Arc<Mutex<String>>) -> JoinHandle<()> {
+fn text(output: &Mutex<String>) -> String {
+    output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn collect(pipe: impl Read + Send + 'static, outputs: Vec<Arc<Mutex<String>>>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
-            output.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+            for output in &outputs {
+                output.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+            }
             line.clear();
         }
     })
@@ -136,7 +195,7 @@ fn wait_for<T>(process: &mut Process, ready: impl Fn(&str) -> Option<T>) -> Resu
 }
 
 /// A port that nobody listens on.
-fn free_port() -> Result<u16, String> {
+pub(super) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no free port: {error}"))?;
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
@@ -151,6 +210,17 @@ mod tests {
         assert_eq!(shell("echo one"), Ok("one\n".to_owned()));
         let error = shell("echo why >&2; exit 3").unwrap_err();
         assert!(error.contains("why") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_child_can_be_told_more_after_it_has_answered() {
+        let mut cat = Process::start_with_stdin(&mut Command::new("cat")).unwrap();
+        for line in ["one", "two"] {
+            cat.tell(line);
+            cat.until(line, Duration::from_secs(20)).unwrap();
+        }
+        let ended = cat.end(Duration::from_secs(20)).unwrap();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "one\ntwo\n"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(super) enum Direction {
     OursToOurs,
     OursToTheirs,
     TheirsToOurs,
+    /// The command `callwright` calls a server of theirs.
+    CommandToTheirs,
     /// Nobody calls: two things are compared.
     OursAndTheirs,
 }
@@ -22,6 +24,7 @@ impl Display for Direction {
             Direction::OursToOurs => "ours->ours",
             Direction::OursToTheirs => "ours->theirs",
             Direction::TheirsToOurs => "theirs->ours",
+            Direction::CommandToTheirs => "callwright->theirs",
             Direction::OursAndTheirs => "ours=theirs",
         })
     }
