@@ -103,3 +103,18 @@ fn what_a_feature_would_bring_is_named_with_the_feature() {
         assert!(said.contains(&hint), "{hint:?} is not in {said}");
     }
 }
+
+#[test]
+fn a_deprecated_field_warns_who_uses_it_and_nobody_else() {
+    let main =
+        "#![deny(warnings)]\ncallwright::protos!(\"old.proto\");\nfn main() { println!(\"{:?}\", a::A::default()); }\n";
+    let user = UserCrate::new("deprecated-user", "\"macros\"", main);
+    let fields = "string old = 1 [deprecated = true]; optional int32 older = 2 [deprecated = true];";
+    user.write("old.proto", &format!("syntax = \"proto3\"; package a; message A {{ {fields} }}"));
+    let (ok, said) = user.cargo("run");
+    assert!(ok && said.contains("A { old"), "{said}");
+    user.write("src/main.rs", "callwright::protos!(\"old.proto\");\nfn main() { drop(a::A::default().old); }\n");
+    let (ok, said) = user.cargo("build");
+    assert!(ok && said.contains("warning: use of deprecated field `a::A::old`"), "{said}");
+    assert_eq!(said.matches("use of deprecated").count(), 1, "{said}");
+}

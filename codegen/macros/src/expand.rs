@@ -57,9 +57,7 @@ fn generate(input: &Input, part: Part) -> syn::Result<TokenStream> {
         let literal = input.files.iter().find(|file| text.contains(&file.value())).or(input.files.first());
         syn::Error::new(at(literal), text)
     })?;
-    let code: TokenStream = generated
-        .nested()
-        .parse()
+    let code: TokenStream = allow_deprecated(&generated.nested())
         .map_err(|error| syn::Error::new(at(input.files.first()), format!("the generated code is no Rust: {error}")))?;
     // What is included is tracked: a change of any file that was read expands the macro anew.
     let tracked = generated.read().iter().map(|path| {
@@ -69,6 +67,17 @@ fn generate(input: &Input, part: Part) -> syn::Result<TokenStream> {
         )
     });
     Ok(quote!(#code #(#tracked)*))
+}
+
+/// The tokens of generated code, in which fields that are deprecated may be used: the compiler overlooks that in what
+/// prost derives from code in a file, but not in what it derives from code that a macro made. What is derived does not
+/// have the attributes of its struct, so that this helps in the modules of packages alone.
+fn allow_deprecated(code: &str) -> syn::Result<TokenStream> {
+    if !code.contains("#[deprecated]") {
+        return syn::parse_str(code);
+    }
+    let items = syn::parse_file(code)?.items;
+    Ok(quote!(#(#[allow(deprecated)] #items)*))
 }
 
 /// Runs the generator, which works on a thread of its own: the compiler's tokens exist on this one alone.
