@@ -5,6 +5,7 @@
 
 mod command;
 mod go;
+mod googleapis;
 mod grpcio;
 mod install;
 mod ours;
@@ -25,15 +26,15 @@ and the command callwright against their servers.
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 
 Options:
-  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio (default: all)
+  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio, googleapis (default: all)
   --case NAME   the case to run; a group of rows, such as compression, runs all of them (default: all)
   -h, --help    this text
 
-grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv; both fetch packages over the network.
+grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, googleapis npm; all fetch packages over the network.
 Exits with 1 if a case fails, or a peer cannot be installed.";
 
 /// Every peer, in the order in which they run.
-const PEERS: [&str; 3] = ["ours", "grpc-go", "grpcio"];
+const PEERS: [&str; 4] = ["ours", "grpc-go", "grpcio", "googleapis"];
 
 struct Arguments {
     only: Option<Vec<String>>,
@@ -104,7 +105,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode, String> {
         report: Report::new(arguments.case),
     };
     let runs = |peer: &str| arguments.only.as_ref().is_none_or(|only| only.iter().any(|name| name == peer));
-    let runners: [fn(&mut Session); 3] = [ours::run, go::run, grpcio::run];
+    let runners: [fn(&mut Session); 4] = [ours::run, go::run, grpcio::run, googleapis::run];
     for (peer, run) in PEERS.into_iter().zip(runners) {
         if runs(peer) {
             run(session);

@@ -14,6 +14,8 @@ pub(super) enum Direction {
     TheirsToOurs,
     /// The command `callwright` calls a server of theirs.
     CommandToTheirs,
+    /// The command `callwright` calls a server of ours.
+    CommandToOurs,
     /// Nobody calls: two things are compared.
     OursAndTheirs,
 }
@@ -25,6 +27,7 @@ impl Display for Direction {
             Direction::OursToTheirs => "ours->theirs",
             Direction::TheirsToOurs => "theirs->ours",
             Direction::CommandToTheirs => "callwright->theirs",
+            Direction::CommandToOurs => "callwright->ours",
             Direction::OursAndTheirs => "ours=theirs",
         })
     }
