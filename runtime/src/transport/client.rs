@@ -95,6 +95,9 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
         .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
         .max_send_buffer_size(super::SEND_BUFFER)
         .data_frame_budget(super::SMALL_FRAME_BUDGET)
+        .max_concurrent_reset_streams(super::REMEMBERED_RESETS)
+        // A server that goes on sending on a stream has not heard yet that the call was cancelled.
+        .max_local_error_reset_streams(None)
         .enable_push(false)
         .handshake::<_, Bytes>(io)
         .await

@@ -27,3 +27,9 @@ const SEND_BUFFER: usize = 256 * 1024;
 /// reset, so that a connection on which streams of small messages are cancelled dies sooner or later. The connection's
 /// window is what bounds the memory.
 const SMALL_FRAME_BUDGET: usize = usize::MAX;
+/// How many streams that ended before the peer knew are remembered, for a second. What still arrives for one of them is
+/// dropped; for one that is forgotten it counts as the peer's fault, and at the library's 1,024 the connection ends.
+const REMEMBERED_RESETS: usize = 4096;
+/// How many calls a client may cancel before the server has looked at them. The library's own 20 end the connection of a
+/// client that gives up some calls at once; an attacker who opens and resets streams for ever passes this soon.
+const UNSEEN_RESETS: usize = 4096;

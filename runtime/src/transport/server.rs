@@ -92,6 +92,8 @@ impl Connection {
             .max_send_buffer_size(super::SEND_BUFFER)
             .data_frame_budget(super::SMALL_FRAME_BUDGET)
             .max_concurrent_streams(max_concurrent_streams)
+            .max_concurrent_reset_streams(super::REMEMBERED_RESETS)
+            .max_pending_accept_reset_streams(super::UNSEEN_RESETS)
             .handshake(io)
             .await?;
         Ok(Connection { connection })
