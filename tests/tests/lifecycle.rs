@@ -255,6 +255,29 @@ async fn unix_sockets_work_and_are_cleaned_up() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_socket_is_never_replaced() {
+    let file = std::env::temp_dir().join(format!("callwright-{}.txt", std::process::id()));
+    std::fs::write(&file, "precious").unwrap();
+    let error = Server::builder().bind(format!("unix:{}", file.display())).await.unwrap_err();
+    assert!(error.to_string().contains("no socket"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_file_that_another_server_has_by_now_stays() {
+    let path = std::env::temp_dir().join(format!("callwright-{}.sock", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let (first, _seen) = serve_with(Server::builder(), &address).await;
+    std::fs::remove_file(&path).unwrap();
+    let (second, _seen) = serve_with(Server::builder(), &address).await;
+    first.stop().await;
+    assert_eq!(say(&channel_to(&second), "peer").await.unwrap(), "unix:");
+    second.stop().await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn peers_are_named_as_grpc_names_them() {
     let (server, _seen) = serve().await;
     let peer = say(&channel_to(&server), "peer").await.unwrap();

@@ -10,6 +10,7 @@ mod io;
 mod preface;
 pub(crate) mod server;
 mod stream;
+mod unix;
 
 pub(crate) use address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};

@@ -13,13 +13,18 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::io::Io;
 use super::stream::{RecvStream, SendStream};
+use super::unix::SocketFile;
 use super::{Address, StreamError};
 
 /// Where a server listens.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, path: PathBuf },
+    Unix {
+        // Dropped before the listener, which keeps the file's inode from being given to another.
+        file: SocketFile,
+        listener: UnixListener,
+    },
 }
 
 impl Listener {
@@ -30,13 +35,14 @@ impl Listener {
             return Ok(Listener::Tcp(TcpListener::bind(address).await?));
         };
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-        Ok(Listener::Unix { listener: bind_unix(&path)?, path })
+        let (listener, file) = SocketFile::bind(path).await?;
+        Ok(Listener::Unix { file, listener })
     }
 
     pub(crate) fn local_address(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
-            Listener::Unix { path, .. } => Ok(Address::Unix(Some(path.clone()))),
+            Listener::Unix { file, .. } => Ok(Address::Unix(Some(file.path().to_owned()))),
         }
     }
 
@@ -53,28 +59,6 @@ impl Listener {
                 Ok((Io::Unix(socket), Address::Unix(peer.as_pathname().map(PathBuf::from))))
             }
         }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Listener::Unix { path, .. } = self {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-/// Binds a socket file; one that a server left behind which no longer listens is replaced.
-fn bind_unix(path: &PathBuf) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
     }
 }
 

@@ -1,0 +1,58 @@
+//! The socket file of a server: what stands at its path before, and after.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// A socket file that this server has bound. Dropping it removes the file, unless another one has taken its place.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: a path tells nothing of whose file it is.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    /// Listens at `path`; a socket that a server left behind which no longer listens is replaced, and nothing else is.
+    pub(super) async fn bind(path: PathBuf) -> io::Result<(UnixListener, SocketFile)> {
+        let listener = match UnixListener::bind(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if !fs::symlink_metadata(&path)?.file_type().is_socket() {
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists, and is no socket"));
+                }
+                if !is_left_behind(&path).await {
+                    return Err(error);
+                }
+                fs::remove_file(&path)?;
+                UnixListener::bind(&path)?
+            }
+            bound => bound?,
+        };
+        let identity = identity(&path).ok();
+        Ok((listener, SocketFile { path, identity }))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.identity.is_some() && self.identity == identity(&self.path).ok() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether nobody listens on a socket. One whose server is too busy to take a connection now is not left behind.
+async fn is_left_behind(path: &Path) -> bool {
+    UnixStream::connect(path).await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
