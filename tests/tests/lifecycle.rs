@@ -206,6 +206,15 @@ async fn graceful_shutdown_ends_what_is_left_after_its_grace() {
 }
 
 #[tokio::test]
+async fn graceful_shutdown_does_not_wait_for_a_connection_that_says_nothing() {
+    let (server, _seen) = serve().await;
+    let _silent = tokio::net::TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+    // Connections are accepted in the order they came.
+    assert_eq!(say(&channel_to(&server), "hello").await.unwrap(), "hello");
+    tokio::time::timeout(Duration::from_secs(10), server.shutdown(LONG)).await.unwrap();
+}
+
+#[tokio::test]
 async fn stopping_drops_the_handlers() {
     let (server, mut seen) = serve().await;
     let call = under_way(say(&channel_to(&server), "forever"));

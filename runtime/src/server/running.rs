@@ -91,11 +91,16 @@ async fn accept(
             Some(_) = connections.join_next() => continue,
             () = connection::drains(&mut draining) => break,
         };
-        let (settings, methods, draining) = (settings.clone(), methods.clone(), draining.clone());
+        let (settings, methods, mut draining) = (settings.clone(), methods.clone(), draining.clone());
         connections.spawn(async move {
             let handshake = Connection::handshake(io, settings.max_concurrent_streams);
+            let connection = tokio::select! {
+                connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
+                // A client that has not said a word has no calls to wait for.
+                () = connection::drains(&mut draining) => return,
+            };
             // A peer that does not speak HTTP/2 cannot be told anything in it.
-            if let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+            if let Ok(Ok(connection)) = connection {
                 connection::serve(connection, peer, settings, methods, draining).await;
             }
         });
