@@ -93,7 +93,8 @@ impl Attempts {
         let jitter = self.settings.jitter.clamp(0.0, 1.0) * (fastrand::f64() * 2.0 - 1.0);
         let wait = scaled(self.next, 1.0 + jitter);
         self.next = scaled(self.next, self.settings.multiplier.max(1.0)).min(self.settings.max);
-        Attempt { give_up_at: now + wait.max(self.settings.min_connect_timeout), next_at: now + wait }
+        let patience = wait.max(self.settings.min_connect_timeout.min(LONGEST));
+        Attempt { give_up_at: now + patience, next_at: now + wait }
     }
 
     pub(super) fn reset(&mut self) {
@@ -101,9 +102,11 @@ impl Attempts {
     }
 }
 
-/// `duration * factor`, where a factor that is not a number or too large stands for the longest wait there can be.
+/// The longest wait there can be: what is added to the clock must not pass its end.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365);
+
+/// `duration * factor`, where a factor that is not a number or too large stands for the longest wait.
 fn scaled(duration: Duration, factor: f64) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(86_400 * 365);
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(LONGEST).min(LONGEST)
 }
 
@@ -132,7 +135,11 @@ mod tests {
     #[test]
     fn absurd_settings_do_not_panic() {
         for (multiplier, jitter) in [(f64::NAN, f64::NAN), (f64::INFINITY, 5.0), (-1.0, -1.0), (1e300, 0.2)] {
-            let backoff = Backoff::default().with_multiplier(multiplier).with_jitter(jitter).with_max(Duration::MAX);
+            let backoff = Backoff::default()
+                .with_multiplier(multiplier)
+                .with_jitter(jitter)
+                .with_max(Duration::MAX)
+                .with_min_connect_timeout(Duration::MAX);
             let mut attempts = Attempts::new(backoff);
             for _ in 0..100 {
                 attempts.start();
