@@ -310,6 +310,11 @@ fn a_channel_used_outside_of_a_runtime_says_so() {
     let (_sender, reply) = sum(&channel).timeout(SHORT).start();
     let status = reply.into_future().now_or_never().unwrap().unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
+    // Nor is it enough that another runtime has connected the channel: the timer is this one's.
+    let elsewhere = tokio::runtime::Runtime::new().unwrap();
+    elsewhere.block_on(async { channel.connect() }).unwrap();
+    let status = channel.wait_until_ready(SHORT).now_or_never().unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
 }
 
 #[test]

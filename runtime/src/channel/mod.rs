@@ -91,8 +91,10 @@ impl Channel {
     /// Connects, and waits until the channel is READY.
     ///
     /// # Errors
-    /// DEADLINE_EXCEEDED after `timeout`, with the last error; CANCELLED when the channel is closed.
+    /// DEADLINE_EXCEEDED after `timeout`, with the last error; CANCELLED when the channel is closed; FAILED_PRECONDITION
+    /// outside of a Tokio runtime.
     pub async fn wait_until_ready(&self, timeout: Duration) -> Result<(), Status> {
+        connectivity::runtime()?;
         self.connect()?;
         let mut states = self.watch_state();
         let ready = async {
