@@ -165,7 +165,7 @@ impl ChannelBuilder {
     pub fn build(self) -> Result<Channel, ChannelError> {
         let target: Target = self.target.parse()?;
         let mut settings = self.settings;
-        settings.compressors.find(settings.compression)?;
+        settings.compressors.check(settings.compression)?;
         if let Some(user_agent) = self.user_agent {
             settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}"))
                 .map_err(|_| ChannelError::Header { option: "user_agent", value: user_agent })?;

@@ -60,7 +60,8 @@ fn compress(message: &[u8], encoding: &Encoding<'_>) -> Option<Bytes> {
     let mut packed = Vec::with_capacity(PREFIX + message.len() / 2 + 64);
     packed.resize(PREFIX, 0);
     compressor.compress(message, encoding.compressors.level, &mut packed).ok()?;
-    if packed.len() - PREFIX >= message.len() {
+    // None for a compressor that took away what it was to append to.
+    if packed.len().checked_sub(PREFIX)? >= message.len() {
         return None;
     }
     put_prefix(&mut packed, COMPRESSED);
@@ -152,6 +153,10 @@ impl Decoder {
                             .with_source(corrupt)
                     }
                 })?;
+                // A compressor of a user's own may have passed the limit without noticing.
+                if plain.len() > self.limit {
+                    return Err(self.too_large("decompressed message"));
+                }
                 Ok(Some(Message { bytes: Bytes::from(plain), compressed: true }))
             }
             _ => Ok(Some(Message { bytes, compressed: false })),

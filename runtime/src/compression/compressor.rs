@@ -7,7 +7,7 @@ use std::io;
 ///
 /// One value serves all calls at once; what is dear to set up belongs in a pool inside it.
 pub trait Compressor: fmt::Debug + Send + Sync + 'static {
-    /// The name on the wire, as in `grpc-encoding`: lower case, no comma.
+    /// The name on the wire, as in `grpc-encoding`: lower case letters, digits, `-`, `_` and `.`.
     fn name(&self) -> &'static str;
 
     /// Appends `message`, compressed, to `output`. `level` is the user's setting; `None` means the algorithm's default.

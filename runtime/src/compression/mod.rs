@@ -60,4 +60,9 @@ pub enum CompressionError {
     /// A custom algorithm was asked for that nobody registered.
     #[error("no compressor named {0:?} is registered: give it to the builder with compressor(..)")]
     NotRegistered(&'static str),
+    /// A custom algorithm has a name that cannot stand in `grpc-encoding`, or the name of no compression.
+    #[error(
+        "compressor name {0:?} cannot be used: it takes lower case letters, digits, '-', '_' and '.', and is not \"identity\""
+    )]
+    InvalidName(&'static str),
 }

@@ -43,6 +43,15 @@ impl Compressors {
         self.accepted = Some(accepted);
     }
 
+    /// Whether a channel or a server can be built with these, compressing by `default`.
+    pub(crate) fn check(&self, default: Compression) -> Result<(), CompressionError> {
+        let invalid = self.known.iter().map(|compressor| compressor.name()).find(|name| !is_name(name));
+        match invalid {
+            Some(name) => Err(CompressionError::InvalidName(name)),
+            None => self.find(default).map(drop),
+        }
+    }
+
     /// The algorithm of a setting; `None` for [`Compression::None`].
     pub(crate) fn find(&self, compression: Compression) -> Result<Option<Arc<dyn Compressor>>, CompressionError> {
         if compression == Compression::None {
@@ -77,6 +86,12 @@ impl Compressors {
     fn by_name(&self, name: &str) -> Option<Arc<dyn Compressor>> {
         self.known.iter().find(|compressor| compressor.name() == name).cloned()
     }
+}
+
+/// Whether a name can stand in a list of encodings, and means one.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name != Compression::None.name() && name.bytes().all(fits)
 }
 
 /// A peer's `grpc-encoding` that is not accepted here.

@@ -33,6 +33,32 @@ fn every_algorithm_gives_back_what_it_took() {
     }
 }
 
+#[derive(Debug)]
+struct Named(&'static str);
+
+impl Compressor for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn compress(&self, _: &[u8], _: Option<u32>, _: &mut Vec<u8>) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn decompress(&self, _: &[u8], limit: usize, _: &mut Vec<u8>) -> Result<(), DecompressError> {
+        Err(DecompressError::TooLarge { limit })
+    }
+}
+
+#[test]
+fn a_name_that_no_header_can_hold_is_refused_when_it_is_set_up() {
+    for name in ["", "identity", "a,b", "a b", "LZ4", "a\nb", "\u{fc}"] {
+        let builder = crate::Channel::builder("127.0.0.1:1").compressor(Named(name));
+        assert!(builder.build().is_err(), "{name:?}");
+    }
+    assert!(crate::Channel::builder("127.0.0.1:1").compressor(Named("x-lz4_1.9")).build().is_ok());
+}
+
 #[test]
 fn decompression_stops_at_the_limit() {
     for compressor in all() {

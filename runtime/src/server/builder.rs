@@ -220,7 +220,7 @@ impl ServerBuilder {
 
     fn check(&self) -> Result<(), BindError> {
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
-        self.settings.compressors.find(self.settings.compression)?;
+        self.settings.compressors.check(self.settings.compression)?;
         match self.methods.duplicate() {
             Some(name) => Err(BindError::DuplicateService(name.to_owned())),
             None => Ok(()),

@@ -1,8 +1,11 @@
+use std::io;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Decoder, Encoding, Receiver, encode};
 use crate::codec::Prost;
-use crate::compression::{Compression, Compressors};
+use crate::compression::{Compression, Compressor, Compressors, DecompressError};
 use crate::status::Code;
 
 fn frame(message: &str, compression: Compression) -> Bytes {
@@ -78,4 +81,34 @@ fn a_message_over_the_sending_limit_is_refused() {
     let compressors = Compressors::default();
     let encoding = Encoding { compressor: None, compressors: &compressors, limit: 4 };
     assert_eq!(encode(&Prost, &"long".to_owned(), &encoding).unwrap_err().code(), Code::ResourceExhausted);
+}
+
+/// Replaces the output where it should append, and has no eye on the limit.
+#[derive(Debug)]
+struct Careless;
+
+impl Compressor for Careless {
+    fn name(&self) -> &'static str {
+        "careless"
+    }
+
+    fn compress(&self, _: &[u8], _: Option<u32>, output: &mut Vec<u8>) -> io::Result<()> {
+        output.clear();
+        Ok(())
+    }
+
+    fn decompress(&self, message: &[u8], _: usize, output: &mut Vec<u8>) -> Result<(), DecompressError> {
+        *output = message.repeat(1000);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_careless_compressor_breaks_neither_the_frame_nor_the_limit() {
+    let compressors = Compressors::default();
+    let encoding = Encoding { compressor: Some(&Careless), compressors: &compressors, limit: usize::MAX };
+    assert_eq!(encode(&Prost, &"x".repeat(10), &encoding).unwrap(), frame(&"x".repeat(10), Compression::None));
+    let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100);
+    decoder.push(Bytes::from_static(&[1, 0, 0, 0, 1, b'x']));
+    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
 }
