@@ -268,6 +268,53 @@ async fn what_does_not_fit_says_which_field() {
     assert_eq!(replies.message().await.unwrap_err().code(), Code::Unimplemented);
 }
 
+const NUMBERS: &str = r#"
+syntax = "proto3";
+package n;
+import "google/protobuf/any.proto";
+import "google/protobuf/empty.proto";
+import "google/protobuf/wrappers.proto";
+message N {
+  float real = 1; int32 small = 2; int64 large = 3; uint64 natural = 4; repeated float reals = 5;
+  map<string, int64> by_name = 6; google.protobuf.FloatValue wrapped = 7; google.protobuf.Any any = 8; N inner = 9;
+  google.protobuf.Empty empty = 10;
+}
+"#;
+
+#[test]
+fn json_is_what_proto3_says_it_is() {
+    let module = Loader::new().text("n.proto", NUMBERS).load(&["n.proto"]).unwrap();
+    let taken = |json: &str| module.new_message("n.N", json).map(|message| to_json(&message));
+    // What is printed can be read again; so can what other languages print.
+    let largest = r#"{"real":3.4028235e38,"reals":[-3.4028235e38],"wrapped":3.4028235e38}"#;
+    assert_eq!(taken(largest).unwrap(), largest.replace("e38", "e+38"));
+    let any = taken(r#"{"any": {"@type": "x/google.protobuf.Empty"}}"#).unwrap();
+    assert_eq!(any, r#"{"any":{"@type":"x/google.protobuf.Empty","value":{}}}"#);
+    assert_eq!(taken(&any).unwrap(), any);
+    // Integers may have an exponent, in quotes too.
+    let exponents = r#"{"small": "1e3", "large": "-2.50E1", "natural": 1.0, "byName": {"a": "1.0"}}"#;
+    let same = r#"{"small":1000,"large":"-25","natural":"1","byName":{"a":"1"}}"#;
+    assert_eq!(taken(exponents).unwrap(), same);
+    let inside = format!(r#"{{"any": {{"@type": "x/n.N", "inner": {exponents}}}}}"#);
+    assert_eq!(taken(&inside).unwrap(), format!(r#"{{"any":{{"@type":"x/n.N","inner":{same}}}}}"#));
+    for refused in [
+        r#"{"natural": 18446744073709551616}"#,
+        r#"{"natural": 1e30}"#,
+        r#"{"large": -9223372036854775809}"#,
+        r#"{"large": 9.3e18}"#,
+        r#"{"small": "1e10"}"#,
+        r#"{"small": " 1e1"}"#,
+        r#"{"small": "1.5"}"#,
+        r#"{"real": 3.5e38}"#,
+        r#"{"small": 1, "small": 2}"#,
+        r#"{"inner": {"byName": {"a": 1, "a": 2}}}"#,
+    ] {
+        assert!(matches!(taken(refused), Err(DynamicError::Json { .. })), "{refused}");
+    }
+    let error = taken(r#"{"inner": {"byName": {"a": 1, "a": 2}}}"#).unwrap_err().to_string();
+    assert!(error.contains("inner.byName") && error.contains("\"a\" comes twice"), "{error}");
+}
+
 #[test]
 fn nothing_in_json_overflows_the_stack() {
     let module = echo();

@@ -5,10 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage as _, SerializeOptions};
+use serde::Deserialize as _;
 use serde_json::Value;
+use serde_path_to_error::Track;
 
 use super::DynamicError;
 use super::codec::check_type;
+use super::json::{self, Unique};
 
 /// What a dynamic call can send: JSON as text or as a value, a [`DynamicMessage`], or any prost message.
 #[derive(Clone)]
@@ -90,22 +93,18 @@ pub fn to_json(message: &DynamicMessage) -> String {
 
 fn from_json_text(descriptor: &MessageDescriptor, text: &str) -> Result<DynamicMessage, DynamicError> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let message = deserialize(descriptor, &mut json)?;
+    let mut track = Track::new();
+    let value = Unique::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    let Unique(value) = value.map_err(|source| not_fitting(descriptor, track.path().to_string(), source))?;
     json.end().map_err(|source| not_fitting(descriptor, String::new(), source))?;
-    Ok(message)
+    from_json(descriptor, value)
 }
 
-fn from_json(descriptor: &MessageDescriptor, value: Value) -> Result<DynamicMessage, DynamicError> {
-    deserialize(descriptor, value)
-}
-
-fn deserialize<'de, D>(descriptor: &MessageDescriptor, json: D) -> Result<DynamicMessage, DynamicError>
-where
-    D: serde::Deserializer<'de, Error = serde_json::Error>,
-{
-    let mut track = serde_path_to_error::Track::new();
-    let json = serde_path_to_error::Deserializer::new(json, &mut track);
-    DynamicMessage::deserialize(descriptor.clone(), json)
+fn from_json(descriptor: &MessageDescriptor, mut value: Value) -> Result<DynamicMessage, DynamicError> {
+    json::adapt(&mut value, descriptor);
+    let mut track = Track::new();
+    let value = serde_path_to_error::Deserializer::new(value, &mut track);
+    DynamicMessage::deserialize(descriptor.clone(), value)
         .map_err(|source| not_fitting(descriptor, track.path().to_string(), source))
 }
 

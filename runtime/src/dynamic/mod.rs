@@ -22,6 +22,7 @@
 
 mod codec;
 mod error;
+mod json;
 mod loader;
 mod message;
 mod module;
