@@ -108,7 +108,7 @@ fn a_careless_compressor_breaks_neither_the_frame_nor_the_limit() {
     let compressors = Compressors::default();
     let encoding = Encoding { compressor: Some(&Careless), compressors: &compressors, limit: usize::MAX };
     assert_eq!(encode(&Prost, &"x".repeat(10), &encoding).unwrap(), frame(&"x".repeat(10), Compression::None));
-    let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100);
+    let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100, Receiver::Server);
     decoder.push(Bytes::from_static(&[1, 0, 0, 0, 1, b'x']));
     assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
 }
