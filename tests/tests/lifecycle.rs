@@ -294,6 +294,11 @@ async fn peers_are_named_as_grpc_names_them() {
     let (server, _seen) = serve_with(Server::builder(), "[::1]:0").await;
     let peer = say(&channel_to(&server), "peer").await.unwrap();
     assert!(peer.starts_with("ipv6:[::1]:"), "{peer}");
+    // A socket for both families has its IPv4 clients behind ::ffff:.
+    let (server, _seen) = serve_with(Server::builder(), "[::]:0").await;
+    let port = server.local_addr().socket_addr().unwrap().port();
+    let peer = say(&Channel::new(format!("127.0.0.1:{port}")).unwrap(), "peer").await.unwrap();
+    assert!(peer.starts_with("ipv4:127.0.0.1:"), "{peer}");
 }
 
 #[tokio::test]

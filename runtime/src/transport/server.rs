@@ -49,7 +49,9 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<(Io, Address)> {
         match self {
             Listener::Tcp(listener) => {
-                let (socket, peer) = listener.accept().await?;
+                let (socket, mut peer) = listener.accept().await?;
+                // A socket for both families has its IPv4 peers behind ::ffff:, which no peer calls itself.
+                peer.set_ip(peer.ip().to_canonical());
                 // A socket that the peer has closed already says so again when it is used.
                 let _ = socket.set_nodelay(true);
                 Ok((Io::Tcp(socket), Address::Ip(peer)))
