@@ -100,5 +100,15 @@ fn http_and_http2_codes_map_as_documented() {
 #[test]
 fn very_long_message_is_cut_at_a_character() {
     let status = through_the_wire(&Status::unknown("\u{263a}".repeat(5000)));
-    assert!(status.message().len() <= 4096 && status.message().chars().all(|c| c == '\u{263a}'));
+    assert!(status.message().len() > 1000 && status.message().chars().all(|c| c == '\u{263a}'));
+}
+
+#[test]
+fn a_message_takes_no_more_than_its_share_of_the_trailers() {
+    for text in ["x", "%", "\n", "\u{e9}", "\u{263a}", "\u{1f980}"] {
+        let mut trailers = HeaderMap::new();
+        wire::encode(&Status::unknown(text.repeat(10_000)), &mut trailers);
+        let length = trailers["grpc-message"].len();
+        assert!((4000..=4096).contains(&length), "{text:?}: {length}");
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc
 /// What `grpc-message` must escape: everything but space to `~`, and `%` itself.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// A message longer than this is cut, so that the trailers stay below the 8 KiB which every peer must take.
+/// A message is cut at this length, escapes included, so that the trailers stay below the 8 KiB which every peer must take.
 const MESSAGE_LIMIT: usize = 4096;
 
 /// Adds `status` to `trailers`.
@@ -61,13 +61,16 @@ pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
     Some(Err(Status::new(code, message).with_details(details).with_metadata(metadata)))
 }
 
+/// As much of `message` as has room once it is escaped.
 fn cut(message: &str) -> &str {
-    if message.len() <= MESSAGE_LIMIT {
-        return message;
-    }
-    let mut end = MESSAGE_LIMIT;
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    &message[..end]
+    let mut escaped = 0;
+    let end = message.char_indices().find(|(_, char)| {
+        escaped += match char {
+            '%' => 3,
+            ' '..='~' => 1,
+            _ => 3 * char.len_utf8(),
+        };
+        escaped > MESSAGE_LIMIT
+    });
+    end.map_or(message, |(end, _)| &message[..end])
 }
