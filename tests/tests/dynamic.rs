@@ -291,6 +291,8 @@ fn json_is_what_proto3_says_it_is() {
     let any = taken(r#"{"any": {"@type": "x/google.protobuf.Empty"}}"#).unwrap();
     assert_eq!(any, r#"{"any":{"@type":"x/google.protobuf.Empty","value":{}}}"#);
     assert_eq!(taken(&any).unwrap(), any);
+    let infinite = r#"{"real":"-Infinity","reals":["NaN","Infinity"],"wrapped":"Infinity"}"#;
+    assert_eq!(taken(infinite).unwrap(), infinite);
     // Integers may have an exponent, in quotes too.
     let exponents = r#"{"small": "1e3", "large": "-2.50E1", "natural": 1.0, "byName": {"a": "1.0"}}"#;
     let same = r#"{"small":1000,"large":"-25","natural":"1","byName":{"a":"1"}}"#;
@@ -313,6 +315,33 @@ fn json_is_what_proto3_says_it_is() {
     }
     let error = taken(r#"{"inner": {"byName": {"a": 1, "a": 2}}}"#).unwrap_err().to_string();
     assert!(error.contains("inner.byName") && error.contains("\"a\" comes twice"), "{error}");
+}
+
+#[test]
+fn nothing_in_a_message_overflows_the_stack_when_it_is_printed() {
+    let module = Loader::new().text("n.proto", NUMBERS).load(&["n.proto"]).unwrap();
+    // An Any in an Any, written from the inside: whoever decodes bytes sees the outermost alone.
+    let mut any = Vec::new();
+    for _ in 0..3_000 {
+        let mut outer = b"\x0a\x05x/n.N\x12".to_vec();
+        let mut field = b"\x42".to_vec();
+        length(any.len(), &mut field);
+        field.extend(any);
+        length(field.len(), &mut outer);
+        outer.extend(field);
+        any = outer;
+    }
+    let descriptor = module.message("google.protobuf.Any").unwrap();
+    let printed = to_json(&DynamicMessage::decode(descriptor, any.as_slice()).unwrap());
+    assert!(printed.contains("levels deep"), "{}", printed.len());
+}
+
+fn length(mut length: usize, bytes: &mut Vec<u8>) {
+    while length > 127 {
+        bytes.push(length as u8 | 128);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_path_to_error::Track;
 use super::DynamicError;
 use super::codec::check_type;
 use super::json::{self, Unique};
+use super::print::Printer;
 
 /// What a dynamic call can send: JSON as text or as a value, a [`DynamicMessage`], or any prost message.
 #[derive(Clone)]
@@ -85,7 +86,7 @@ impl fmt::Debug for Payload {
 /// What has no JSON at all (a Timestamp past the year 9999) is shown as text that says so.
 pub fn to_json(message: &DynamicMessage) -> String {
     let mut serializer = serde_json::Serializer::new(Vec::new());
-    match message.serialize_with_options(&mut serializer, &SerializeOptions::new()) {
+    match message.serialize_with_options(Printer::new(&mut serializer), &SerializeOptions::new()) {
         Ok(()) => String::from_utf8_lossy(&serializer.into_inner()).into_owned(),
         Err(error) => Value::String(format!("{} has no JSON: {error}", message.descriptor().full_name())).to_string(),
     }

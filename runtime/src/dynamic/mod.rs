@@ -27,6 +27,7 @@ mod loader;
 mod message;
 mod module;
 mod nearest;
+mod print;
 mod reflection;
 mod servicer;
 mod stub;
