@@ -277,7 +277,7 @@ import "google/protobuf/wrappers.proto";
 message N {
   float real = 1; int32 small = 2; int64 large = 3; uint64 natural = 4; repeated float reals = 5;
   map<string, int64> by_name = 6; google.protobuf.FloatValue wrapped = 7; google.protobuf.Any any = 8; N inner = 9;
-  google.protobuf.Empty empty = 10;
+  google.protobuf.Empty empty = 10; double double = 11;
 }
 "#;
 
@@ -291,6 +291,7 @@ fn json_is_what_proto3_says_it_is() {
     let any = taken(r#"{"any": {"@type": "x/google.protobuf.Empty"}}"#).unwrap();
     assert_eq!(any, r#"{"any":{"@type":"x/google.protobuf.Empty","value":{}}}"#);
     assert_eq!(taken(&any).unwrap(), any);
+    assert_eq!(taken(r#"{"real": 1e-30, "double": 1e-30}"#).unwrap(), r#"{"real":1e-30,"double":1e-30}"#);
     let infinite = r#"{"real":"-Infinity","reals":["NaN","Infinity"],"wrapped":"Infinity"}"#;
     assert_eq!(taken(infinite).unwrap(), infinite);
     // Integers may have an exponent, in quotes too.
