@@ -20,6 +20,8 @@ const PEER: &str = "grpcio";
 const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
 /// The groups: their names, and how many rows each has.
 const GROUPS: [(&str, usize); 2] = [("wait_for_ready", 36), ("compression", 74)];
+/// The groups in which the command calls their server.
+const COMMAND_GROUPS: [(&str, &str, usize); 2] = [("json", "json_mapping", 48), ("editions", "editions", 3)];
 
 /// What its client has of the interop cases: it cannot send one message of a stream plain.
 const CLIENT_CASES: [&str; 22] = [
@@ -64,7 +66,9 @@ pub(super) fn run(session: &mut Session) {
     let server_cases: Vec<_> = our_cases.lines().filter(|case| !NO_SERVER_CASES.contains(case)).collect();
     let wants_cases = |session: &Session, cases: &[&str]| cases.iter().any(|case| session.report.wants(case));
     let groups: Vec<_> = GROUPS.into_iter().filter(|(group, _)| session.report.wants_group(group)).collect();
-    let command_wanted = command::is_wanted(session);
+    let command_groups: Vec<_> =
+        COMMAND_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
+    let command_wanted = command::is_wanted(session) || !command_groups.is_empty();
     if groups.is_empty()
         && !command_wanted
         && !wants_cases(session, &CLIENT_CASES)
@@ -78,11 +82,17 @@ pub(super) fn run(session: &mut Session) {
     };
     if wants_cases(session, &CLIENT_CASES) {
         let server = session.binaries.join("interop_server");
-        run_their_client(session, &python, "interop_client", CLIENT_CASES.len(), &server);
+        run_program(
+            session,
+            &python,
+            Direction::TheirsToOurs,
+            ("interop_client", "interop_client", CLIENT_CASES.len()),
+            &server,
+        );
     }
     for (group, rows) in &groups {
         let server = session.binaries.join("echo_server");
-        run_their_client(session, &python, group, *rows, &server);
+        run_program(session, &python, Direction::TheirsToOurs, (group, group, *rows), &server);
     }
     if wants_cases(session, &server_cases) {
         match Server::start_announced(&mut python.program("interop_server")) {
@@ -95,6 +105,10 @@ pub(super) fn run(session: &mut Session) {
         server.arg(format!("--port={port}"));
         server
     });
+    for group in command_groups {
+        let binary = session.binaries.join("callwright");
+        run_program(session, &python, Direction::CommandToTheirs, group, &binary);
+    }
     for (group, rows) in &groups {
         let mut client = Command::new(session.binaries.join("echo_client"));
         client.arg(format!("--group={group}"));
@@ -105,11 +119,18 @@ pub(super) fn run(session: &mut Session) {
     }
 }
 
-fn run_their_client(session: &mut Session, python: &Python, name: &str, rows: usize, server: &Path) {
-    let mut client = python.program(name);
-    add_case(&mut client, session.report.case());
-    client.arg(server);
-    run_group(session, Direction::TheirsToOurs, name, rows, &mut client);
+/// Runs a program of theirs against a program of ours; `group` is its name, the program's, and how many rows it has.
+fn run_program(
+    session: &mut Session,
+    python: &Python,
+    direction: Direction,
+    (group, program, rows): (&str, &str, usize),
+    ours: &Path,
+) {
+    let mut program = python.program(program);
+    add_case(&mut program, session.report.case());
+    program.arg(ours);
+    run_group(session, direction, group, rows, &mut program);
 }
 
 fn add_case(command: &mut Command, case: Option<&str>) {
@@ -170,7 +191,8 @@ impl Python {
     fn generate(&self, root: &Path) -> Result<(), String> {
         fs::create_dir_all(&self.stubs).map_err(|error| format!("cannot make {}: {error}", self.stubs.display()))?;
         let mut protoc = Command::new(&self.interpreter);
-        protoc.args(["-m", "grpc_tools.protoc", "--proto_path=tests/proto", "callwright/tests/echo.proto"]);
+        protoc.args(["-m", "grpc_tools.protoc", "--proto_path=tests/proto", "--proto_path=tests/peers/grpcio/proto"]);
+        protoc.args(["callwright/tests/echo.proto", "everything.proto", "edition.proto"]);
         protoc.args(["empty", "messages", "test"].map(|file| format!("grpc/testing/{file}.proto")));
         for option in ["--python_out", "--grpc_python_out"] {
             protoc.arg(format!("{option}={}", self.stubs.display()));
