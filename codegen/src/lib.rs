@@ -72,6 +72,9 @@ mod settings;
 mod valid;
 mod write;
 
+/// The version of the generator, as the first line of generated files names it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub use builder::Builder;
 pub use error::{Error, Problem};
 pub use generated::{Difference, Generated};
