@@ -194,3 +194,39 @@ fn list_and_describe_show_what_there_is() {
     assert!(echo.fails(&[&["describe", "echo.Not"], &from[..]].concat(), "").1.contains("the nearest: echo.Note"));
     assert!(echo.ok(&["--help"], "").contains("callwright call TARGET"));
 }
+
+/// Runs a command whose stdout or stderr is closed before it has its input; gives its exit code and what it said on the
+/// other.
+fn run_unread(echo: &Fixture, method: &str, rest: &[&str], stdin: &str, close_stdout: bool) -> (i32, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_callwright"))
+        .args(["call", &echo.address.to_string(), method, "--proto", "echo.proto"])
+        .args(rest)
+        .current_dir(echo.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    if close_stdout {
+        drop(child.stdout.take());
+    } else {
+        drop(child.stderr.take());
+    }
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = if close_stdout { output.stderr } else { output.stdout };
+    (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_no_panic() {
+    let echo = Fixture::new();
+    // As with `| head -1`: whoever read has what they wanted.
+    for method in ["echo.Echo/Chat", "echo.Echo/Join"] {
+        assert_eq!(run_unread(&echo, method, &[], "{}\n{}\n", true), (0, String::new()));
+    }
+    // What cannot be said on stderr is in the exit code still.
+    let fail = ["-v", "-d", "@-"];
+    assert_eq!(run_unread(&echo, "echo.Echo/Say", &fail, r#"{"text": "fail"}"#, false), (64 + 5, String::new()));
+    assert_eq!(run_unread(&echo, "echo.Echo/Say", &fail, "{}", false), (0, "{}\n".to_owned()));
+}

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::arguments::{Call, Options};
 use crate::failure::Failure;
+use crate::output;
 use crate::source;
 
 pub(crate) async fn run(call: Call) -> Result<(), Failure> {
@@ -25,7 +26,7 @@ pub(crate) async fn run(call: Call) -> Result<(), Failure> {
         MethodKind::Unary => {
             let response = configure(method.call(one(data)), &call.options)?.send().await?;
             report_metadata(&call.options, "initial", response.initial_metadata());
-            println!("{}", to_json(response.message()));
+            output::line(to_json(response.message()))?;
             report_metadata(&call.options, "trailing", response.trailing_metadata());
             Ok(())
         }
@@ -37,7 +38,7 @@ pub(crate) async fn run(call: Call) -> Result<(), Failure> {
             let (requests, reply) = configure(method.client_streaming(), &call.options)?.start();
             let (sent, response) = tokio::join!(send_all(&method, requests, data), reply.response());
             let response = response.map_err(|status| sent.err().unwrap_or(Failure::from(status)))?;
-            println!("{}", to_json(response.message()));
+            output::line(to_json(response.message()))?;
             report_metadata(&call.options, "trailing", response.trailing_metadata());
             Ok(())
         }
@@ -88,7 +89,7 @@ fn configure<K, Req: 'static, Res: 'static>(
 
 async fn print_all(mut responses: Streaming<DynamicMessage>, options: &Options) -> Result<(), Failure> {
     while let Some(response) = responses.message().await? {
-        println!("{}", to_json(&response));
+        output::line(to_json(&response))?;
     }
     if let Some(trailing) = responses.trailing_metadata() {
         report_metadata(options, "trailing", trailing);
@@ -142,7 +143,7 @@ fn report_states(channel: &Channel, verbose: bool) {
     tokio::spawn(async move {
         while let Some(state) = states.changed().await {
             if verbose || state == callwright::ConnectivityState::TransientFailure {
-                eprintln!("callwright: {target} is {state}");
+                output::say(format_args!("{target} is {state}"));
             }
         }
     });
@@ -151,7 +152,7 @@ fn report_states(channel: &Channel, verbose: bool) {
 fn report_metadata(options: &Options, which: &str, metadata: &Metadata) {
     if options.verbose {
         for (key, value) in metadata.iter() {
-            eprintln!("callwright: {which} metadata {key}: {value:?}");
+            output::say(format_args!("{which} metadata {key}: {value:?}"));
         }
     }
 }

@@ -7,6 +7,7 @@ use callwright::dynamic::{DynamicError, EnumDescriptor, FieldDescriptor, Message
 
 use crate::arguments::Query;
 use crate::failure::Failure;
+use crate::output;
 use crate::source;
 
 /// Prints the services, or the methods of one.
@@ -22,16 +23,14 @@ pub(crate) async fn list(query: Query) -> Result<(), Failure> {
     if query.name.is_none() {
         names.sort();
     }
-    names.iter().for_each(|name| println!("{name}"));
-    Ok(())
+    names.iter().try_for_each(output::line)
 }
 
 /// Prints a service, a method, a message or an enum as a `.proto` would have it.
 pub(crate) async fn describe(query: Query) -> Result<(), Failure> {
     let module = load(&query).await?;
     let name = query.name.as_deref().unwrap_or_default().trim_start_matches(['.', '/']);
-    print!("{}", text(&module, name)?);
-    Ok(())
+    output::line(text(&module, name)?.trim_end())
 }
 
 async fn load(query: &Query) -> Result<Module, Failure> {

@@ -11,42 +11,53 @@ pub(crate) const USAGE: u8 = 2;
 /// The exit code of a call that failed is this plus its status code.
 const STATUS_BASE: u8 = 64;
 
-/// Why the command failed: always a status, since that is what its exit code says.
+/// Why the command ends early.
 #[derive(Debug)]
-pub(crate) struct Failure(Status);
+pub(crate) enum Failure {
+    /// Something failed, for a reason that the exit code says.
+    Status(Status),
+    /// Nobody reads what it prints: who did has what they wanted, so that it is no failure.
+    Unread,
+}
 
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
-        STATUS_BASE + self.0.code() as u8
+        match self {
+            Failure::Status(status) => STATUS_BASE + status.code() as u8,
+            Failure::Unread => 0,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Failure::Status(status) => status.fmt(f),
+            Failure::Unread => f.write_str("nobody reads"),
+        }
     }
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
-        Failure(status)
+        Failure::Status(status)
     }
 }
 
 impl From<DynamicError> for Failure {
     fn from(error: DynamicError) -> Failure {
-        Failure(Status::from(error))
+        Failure::Status(Status::from(error))
     }
 }
 
 impl From<ChannelError> for Failure {
     fn from(error: ChannelError) -> Failure {
-        Failure(Status::invalid_argument(error.to_string()))
+        Failure::Status(Status::invalid_argument(error.to_string()))
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        Failure(Status::unknown(error.to_string()))
+        Failure::Status(Status::unknown(error.to_string()))
     }
 }

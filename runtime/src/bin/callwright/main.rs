@@ -4,6 +4,7 @@ mod arguments;
 mod call;
 mod describe;
 mod failure;
+mod output;
 mod source;
 
 use std::process::ExitCode;
@@ -15,14 +16,14 @@ fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("callwright: {error}\ncallwright --help says what there is");
+            output::say(format_args!("{error}\ncallwright --help says what there is"));
             return ExitCode::from(failure::USAGE);
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("callwright: cannot start: {error}");
+            output::say(format_args!("cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -31,8 +32,9 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("callwright: {failure}");
+            output::say(format_args!("{failure}"));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -40,10 +42,7 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.task {
-        Task::Help => {
-            println!("{}", arguments::HELP);
-            Ok(())
-        }
+        Task::Help => output::line(arguments::HELP),
         Task::Call(call) => call::run(call).await,
         Task::List(list) => describe::list(list).await,
         Task::Describe(describe) => describe::describe(describe).await,
