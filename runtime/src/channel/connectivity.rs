@@ -25,8 +25,8 @@ use super::queue::{Queue, QueuedCall, Ticket};
 use super::state::{ConnectivityState, StateWatch};
 use super::target::Target;
 use crate::status::Status;
+use crate::transport::ConnectError;
 use crate::transport::client::{Closer, Connection, Opened};
-use crate::transport::{ConnectError, StreamError};
 
 /// Keeps a channel alive: when the last one is gone, so is the channel's connection (once its calls have ended).
 #[derive(Debug)]
@@ -126,9 +126,9 @@ impl Core {
             }
             ConnectivityState::Ready if inner.queue.is_empty() => {
                 if let Some(connection) = inner.connection.clone().filter(Connection::has_room)
-                    && let Some(opened) = open(&connection, &**call)
+                    && let Some(outcome) = open(&connection, &**call)
                 {
-                    return Started::Open(opened);
+                    return outcome.map_or_else(Started::Failed, Started::Open);
                 }
             }
             _ => {}
@@ -267,7 +267,7 @@ impl Core {
         while let Some(connection) = inner.connection.clone().filter(Connection::has_room) {
             let Some((ticket, call)) = inner.queue.pop() else { break };
             match open(&connection, &*call) {
-                Some(opened) => deliveries.push((call, Ok(opened))),
+                Some(outcome) => deliveries.push((call, outcome)),
                 None => {
                     inner.queue.push(ticket, call);
                     break;
@@ -348,12 +348,15 @@ pub(super) fn closed() -> Status {
     Status::cancelled("channel closed")
 }
 
-/// Opens the call's stream; `None` when the connection takes no more, so that the call may wait for the next one.
-fn open(connection: &Connection, call: &dyn QueuedCall) -> Option<Opened> {
+/// Opens the call's stream, or says why it cannot have one on this connection nor on a later one; `None` when the
+/// connection takes no more, so that the call may wait for the next one.
+fn open(connection: &Connection, call: &dyn QueuedCall) -> Option<Result<Opened, Status>> {
     let (first, end) = call.first();
-    // A stream that cannot be opened never reached the server: nothing is lost, the connection is at its end.
-    let opened: Result<Opened, StreamError> = connection.open(call.head(), first, end);
-    opened.ok()
+    match call.head(connection.header_limit()) {
+        // A stream that cannot be opened never reached the server: nothing is lost, the connection is at its end.
+        Ok(head) => connection.open(head, first, end).ok().map(Ok),
+        Err(status) => Some(Err(status)),
+    }
 }
 
 fn deliver(deliveries: Deliveries) {

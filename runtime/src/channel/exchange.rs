@@ -20,7 +20,7 @@ use super::queue::{QueuedCall, Ticket};
 use super::state::ConnectivityState;
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
 use crate::compression::Compressor;
-use crate::metadata::Metadata;
+use crate::metadata::{self, Metadata};
 use crate::status::Status;
 use crate::transport::client::{Opened, RequestHead};
 use crate::transport::{Event, StreamError};
@@ -334,7 +334,9 @@ impl QueuedCall for Exchange {
         self.request.wait_for_ready
     }
 
-    fn head(&self) -> RequestHead {
+    fn head(&self, limit: usize) -> Result<RequestHead, Status> {
+        // Before anything is made of it: there is no end to what a user may have put in.
+        metadata::check_size(self.request.metadata.size(), limit)?;
         let settings = self.core().settings();
         let mut headers = HeaderMap::with_capacity(8 + self.request.metadata.len());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
@@ -349,7 +351,12 @@ impl QueuedCall for Exchange {
         }
         self.request.metadata.append_to(&mut headers);
         let authority = settings.authority.as_ref().unwrap_or_else(|| self.core().target().authority());
-        RequestHead { authority: authority.clone(), path: self.request.path.clone(), headers }
+        let head = RequestHead { authority: authority.clone(), path: self.request.path.clone(), headers };
+        // A call without metadata could not be made smaller.
+        if !self.request.metadata.is_empty() {
+            metadata::check_size(head.size(), limit)?;
+        }
+        Ok(head)
     }
 
     fn first(&self) -> (Option<Bytes>, bool) {

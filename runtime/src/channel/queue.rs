@@ -18,7 +18,10 @@ pub(super) trait QueuedCall: Send + Sync {
     fn waits_for_ready(&self) -> bool;
 
     /// The request's head, as it is when the call leaves the queue: the timeout is what is left of it.
-    fn head(&self) -> RequestHead;
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED when it is larger than `limit` bytes.
+    fn head(&self, limit: usize) -> Result<RequestHead, Status>;
 
     /// What goes out together with the head, and whether that is all.
     fn first(&self) -> (Option<Bytes>, bool);

@@ -82,6 +82,14 @@ pub enum MetadataError {
     /// The initial metadata has gone out already, so that nothing can be added to it.
     #[error("the initial metadata was sent already: send it once, before the first message")]
     AlreadySent,
+    /// The metadata is larger than what the peer said it takes (SETTINGS_MAX_HEADER_LIST_SIZE), or than 512 KiB.
+    #[error("metadata of {size} bytes, with what gRPC adds, is larger than the {limit} bytes that the peer takes")]
+    TooLarge {
+        /// The size of all that would have been sent, as HTTP/2 counts it.
+        size: usize,
+        /// The largest size that can be sent.
+        limit: usize,
+    },
 }
 
 impl Metadata {
@@ -158,6 +166,11 @@ impl Metadata {
         self.entries.extend(other.entries);
     }
 
+    /// The size of the entries as HTTP/2 counts it (RFC 9113 section 6.5.2), in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.entries.iter().map(|(name, value)| entry_size(name.as_str(), value.encoded_len(is_binary(name)))).sum()
+    }
+
     /// Writes the entries into HTTP headers.
     pub(crate) fn append_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.entries {
@@ -219,6 +232,19 @@ impl fmt::Debug for Metadata {
 
 pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
+}
+
+/// Checks the size of headers against what the peer takes.
+///
+/// # Errors
+/// [`MetadataError::TooLarge`].
+pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), MetadataError> {
+    if size > limit { Err(MetadataError::TooLarge { size, limit }) } else { Ok(()) }
+}
+
+/// The size of one header as HTTP/2 counts it.
+pub(crate) fn entry_size(name: &str, value: usize) -> usize {
+    name.len() + value + 32
 }
 
 fn is_binary(name: &HeaderName) -> bool {

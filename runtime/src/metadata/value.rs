@@ -30,6 +30,10 @@ impl MetadataValue {
         &self.bytes
     }
 
+    pub(super) fn encoded_len(&self, binary: bool) -> usize {
+        if binary { (self.bytes.len() * 4).div_ceil(3) } else { self.bytes.len() }
+    }
+
     pub(super) fn to_header(&self, binary: bool) -> HeaderValue {
         let bytes = if binary { Bytes::from(BASE64.encode(&self.bytes)) } else { self.bytes.clone() };
         // Both kinds were checked on entry; a value that HTTP still refuses could only be a peer's, and goes out empty.

@@ -13,9 +13,12 @@ use tokio::time::Instant;
 use super::auth::AuthContext;
 use super::exchange::Exchange;
 use crate::compression::Compression;
-use crate::metadata::{IntoMetadataValue, Metadata, MetadataError};
-use crate::status::{Code, Status};
+use crate::metadata::{self, IntoMetadataValue, Metadata, MetadataError};
+use crate::status::{Code, Status, wire};
 use crate::transport::Address;
+
+/// What gRPC's own headers take of a head or of trailers beside the status, generously, in bytes.
+pub(super) const OWN_HEADERS: usize = 256;
 
 /// The context of one call (gRFC L78, grpcio's `ServicerContext`).
 pub struct ServerContext {
@@ -118,6 +121,7 @@ impl ServerContext {
     ///
     /// # Errors
     /// [`MetadataError::AlreadySent`] when it has gone out: by an earlier call of this, or with the first message.
+    /// [`MetadataError::TooLarge`] when it is more than the client takes.
     pub fn send_initial_metadata(&mut self, metadata: Metadata) -> Result<(), MetadataError> {
         self.exchange.send_initial_metadata(&metadata)
     }
@@ -225,12 +229,29 @@ impl Outcome {
         Outcome { status, trailing_metadata }
     }
 
+    /// The same, or what can be said of it to a client that takes `limit` bytes of headers: an error keeps its code and
+    /// message, a success whose trailing metadata would be lost is none.
+    pub(super) fn within(self, limit: usize) -> Self {
+        let extra = wire::extra_size(&self.status) + self.trailing_metadata.size();
+        let size = OWN_HEADERS + wire::size(&self.status) + extra;
+        let error = match metadata::check_size(size, limit) {
+            Err(error) if extra > 0 => error,
+            // Either it fits, or there is nothing that could be left out.
+            _ => return self,
+        };
+        let status = match self.status.code() {
+            Code::Ok => Status::from(error),
+            code => Status::new(code, format!("{} (without its details: {error})", self.status.message())),
+        };
+        Outcome { status, trailing_metadata: Metadata::new() }
+    }
+
     /// The status, OK included.
     pub fn status(&self) -> &Status {
         &self.status
     }
 
-    /// The trailing metadata that was set on the context.
+    /// The trailing metadata that was set on the context; empty when it was more than the client takes.
     pub fn trailing_metadata(&self) -> &Metadata {
         &self.trailing_metadata
     }

@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
 use super::builder::Settings;
-use super::context::Outcome;
+use super::context::{OWN_HEADERS, Outcome};
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::compression::{AcceptEncoding, Compression, Compressor};
-use crate::metadata::{Metadata, MetadataError};
+use crate::metadata::{self, Metadata, MetadataError};
 use crate::status::{Code, Status, wire};
 use crate::transport::StreamError;
 use crate::transport::server::ResponseStream;
@@ -82,6 +82,9 @@ impl Exchange {
         let mut state = self.lock();
         if state.head_sent || state.ended {
             return Err(MetadataError::AlreadySent);
+        }
+        if !metadata.is_empty() {
+            metadata::check_size(OWN_HEADERS + metadata.size(), state.stream.header_limit())?;
         }
         // A stream that is gone tells the handler by cancelling it.
         let _ = self.send_head(&mut state, metadata);
@@ -231,6 +234,7 @@ impl Exchange {
         if std::mem::replace(&mut state.ended, true) {
             return;
         }
+        let outcome = outcome.within(state.stream.header_limit());
         let mut trailers = HeaderMap::new();
         wire::encode(outcome.status(), &mut trailers);
         outcome.trailing_metadata().append_to(&mut trailers);

@@ -193,6 +193,10 @@ impl Error for Status {
 
 impl From<MetadataError> for Status {
     fn from(error: MetadataError) -> Status {
-        Status::internal(error.to_string()).with_source(error)
+        let code = match error {
+            MetadataError::TooLarge { .. } => Code::ResourceExhausted,
+            _ => Code::Internal,
+        };
+        Status::new(code, error.to_string()).with_source(error)
     }
 }

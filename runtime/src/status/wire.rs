@@ -36,6 +36,21 @@ pub(crate) fn encode(status: &Status, trailers: &mut HeaderMap) {
     status.metadata().append_to(trailers);
 }
 
+/// The size of code and message as HTTP/2 counts it, in bytes.
+pub(crate) fn size(status: &Status) -> usize {
+    let message = utf8_percent_encode(cut(status.message()), ESCAPED).map(str::len).sum();
+    metadata::entry_size(GRPC_STATUS.as_str(), 2) + metadata::entry_size(GRPC_MESSAGE.as_str(), message)
+}
+
+/// The size of what [`encode`] adds to code and message, in bytes.
+pub(crate) fn extra_size(status: &Status) -> usize {
+    let details = match status.details().len() {
+        0 => 0,
+        size => metadata::entry_size(GRPC_STATUS_DETAILS.as_str(), (size * 4).div_ceil(3)),
+    };
+    details + status.metadata().size()
+}
+
 /// Reads the status out of `trailers`: `Ok` with the trailing metadata of a successful call, `None` without `grpc-status`.
 pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
     let code = trailers.get(GRPC_STATUS)?;

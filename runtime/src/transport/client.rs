@@ -17,6 +17,7 @@ use super::io::Io;
 use super::preface::{FirstFrame, Watched};
 use super::stream::{RecvStream, SendStream};
 use super::{Address, ConnectError, Stage, StreamError};
+use crate::metadata::entry_size;
 
 type H2Connection = h2::client::Connection<Watched<Io>, Bytes>;
 
@@ -26,6 +27,20 @@ pub(crate) struct RequestHead {
     pub(crate) authority: Authority,
     pub(crate) path: PathAndQuery,
     pub(crate) headers: HeaderMap,
+}
+
+impl RequestHead {
+    /// The size as HTTP/2 counts it, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let own = [
+            (":method", Method::POST.as_str()),
+            (":scheme", Scheme::HTTP.as_str()),
+            (":authority", self.authority.as_str()),
+            (":path", self.path.as_str()),
+        ];
+        let own: usize = own.iter().map(|(name, value)| entry_size(name, value.len())).sum();
+        own + self.headers.iter().map(|(name, value)| entry_size(name.as_str(), value.len())).sum::<usize>()
+    }
 }
 
 /// What becomes of a connection.
@@ -47,6 +62,7 @@ pub(crate) struct Connection {
 struct Handle {
     sender: h2::client::SendRequest<Bytes>,
     address: Address,
+    first: Arc<OnceLock<FirstFrame>>,
     limits: Arc<Limits>,
     life: watch::Receiver<Life>,
     driver: tokio::task::AbortHandle,
@@ -88,7 +104,7 @@ pub(crate) struct Opened {
 /// Connects, and waits until the server has sent its SETTINGS.
 pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectError> {
     let io = dial(address).await.map_err(|error| ConnectError::new(address, Stage::Connect, error))?;
-    let (io, first) = Watched::new(io);
+    let (io, first) = Watched::server(io);
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(super::STREAM_WINDOW)
         .initial_connection_window_size(super::CONNECTION_WINDOW)
@@ -110,7 +126,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
     let driver = Driver {
         connection,
         probe: Some(sender.clone()),
-        first,
+        first: first.clone(),
         settled: Some(settled),
         limits: limits.clone(),
         life: life_sender,
@@ -120,7 +136,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
     let aborts = AbortOnDrop(Some(driver.clone()));
     let refused = |cause: String| Err(ConnectError::new(address, Stage::Http2, cause));
     match first_frame.await {
-        Ok(Ok(FirstFrame::Settings)) => {}
+        Ok(Ok(FirstFrame::Settings { .. })) => {}
         Ok(Ok(FirstFrame::Http1)) => return refused("the server answered in HTTP/1.1, not HTTP/2".into()),
         Ok(Ok(FirstFrame::Other)) => {
             return refused("the server's first frame was not SETTINGS: it does not speak HTTP/2".into());
@@ -129,7 +145,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
         Err(_) => return refused("the connection was closed".into()),
     }
     aborts.disarm();
-    let handle = Handle { sender, address: address.clone(), limits, life, driver, _released: released };
+    let handle = Handle { sender, address: address.clone(), first, limits, life, driver, _released: released };
     Ok(Connection { handle: Arc::new(handle) })
 }
 
@@ -151,6 +167,11 @@ impl Connection {
     pub(crate) fn has_room(&self) -> bool {
         let limits = &self.handle.limits;
         limits.open_streams.load(Ordering::Acquire) < limits.max_streams.load(Ordering::Acquire)
+    }
+
+    /// The largest header list that the server takes, in bytes.
+    pub(crate) fn header_limit(&self) -> usize {
+        FirstFrame::header_limit(&self.handle.first)
     }
 
     /// Opens a stream; with a first message it goes out in the same write, and `end` half-closes behind it.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http::{HeaderMap, Response, StatusCode};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::io::Io;
+use super::preface::{FirstFrame, Watched};
 use super::stream::{RecvStream, SendStream};
 use super::unix::SocketFile;
 use super::{Address, StreamError};
@@ -66,11 +67,13 @@ impl Listener {
 
 /// A connection from a client.
 pub(crate) struct Connection {
-    connection: h2::server::Connection<Io, Bytes>,
+    connection: h2::server::Connection<Watched<Io>, Bytes>,
+    first: Arc<OnceLock<FirstFrame>>,
 }
 
 impl Connection {
     pub(crate) async fn handshake(io: Io, max_concurrent_streams: u32) -> Result<Connection, h2::Error> {
+        let (io, first) = Watched::client(io);
         let connection = h2::server::Builder::new()
             .initial_window_size(super::STREAM_WINDOW)
             .initial_connection_window_size(super::CONNECTION_WINDOW)
@@ -82,7 +85,7 @@ impl Connection {
             .max_pending_accept_reset_streams(super::UNSEEN_RESETS)
             .handshake(io)
             .await?;
-        Ok(Connection { connection })
+        Ok(Connection { connection, first })
     }
 
     /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all.
@@ -92,7 +95,7 @@ impl Connection {
             Some(Ok((request, respond))) => {
                 let (head, body) = request.into_parts();
                 let recv = RecvStream::new(body);
-                Some(Incoming { head, recv, send: ResponseStream::new(respond) })
+                Some(Incoming { head, recv, send: ResponseStream::new(respond, self.first.clone()) })
             }
             Some(Err(_)) | None => None,
         })
@@ -115,6 +118,7 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 pub(crate) struct ResponseStream {
     state: State,
+    first: Arc<OnceLock<FirstFrame>>,
     waiting: Arc<Waiting>,
     /// Wakes all of `waiting`.
     waker: Waker,
@@ -147,9 +151,14 @@ impl Wake for Waiting {
 }
 
 impl ResponseStream {
-    fn new(respond: h2::server::SendResponse<Bytes>) -> Self {
+    fn new(respond: h2::server::SendResponse<Bytes>, first: Arc<OnceLock<FirstFrame>>) -> Self {
         let waiting = Arc::new(Waiting::default());
-        ResponseStream { state: State::Head(respond), waker: Waker::from(waiting.clone()), waiting }
+        ResponseStream { state: State::Head(respond), first, waker: Waker::from(waiting.clone()), waiting }
+    }
+
+    /// The largest header list that the client takes, in bytes.
+    pub(crate) fn header_limit(&self) -> usize {
+        FirstFrame::header_limit(&self.first)
     }
 
     /// Sends the head; with `end` it is all there is.
