@@ -20,7 +20,7 @@ async fn assert_handler_ended(seen: &mut mpsc::UnboundedReceiver<Seen>, code: Co
     let (mut dropped, mut cancelled, mut done) = (false, false, None);
     while !dropped || !cancelled || done.is_none() {
         match next(seen).await {
-            Seen::Started(_) => {}
+            Seen::Started(_) | Seen::Inactive => {}
             Seen::Dropped => dropped = true,
             Seen::Cancelled => cancelled = true,
             Seen::Done(outcome) => done = Some(outcome.status().code()),
@@ -54,6 +54,21 @@ async fn the_handler_sees_what_is_left_of_the_deadline() {
     let left = say(&channel, "remaining").timeout(Duration::from_secs(100)).await.unwrap();
     assert!(left == "Some(99)" || left == "Some(100)", "{left}");
     assert_eq!(say(&channel, "remaining").await.unwrap(), "None");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_that_never_waits_sees_its_deadline_and_its_cancellation() {
+    let (server, mut seen) = serve().await;
+    let channel = channel_to(&server);
+    // What it answers then and the client's own deadline are in a race.
+    let late = under_way(say(&channel, "busy").timeout(SHORT));
+    assert!(matches!(next(&mut seen).await, Seen::Started(_)));
+    assert!(matches!(next(&mut seen).await, Seen::Inactive));
+    let _ = late.await.unwrap();
+    let cancelled = under_way(say(&channel, "busy"));
+    assert!(matches!(next(&mut seen).await, Seen::Started(_)));
+    cancelled.abort();
+    assert!(matches!(next(&mut seen).await, Seen::Inactive));
 }
 
 #[tokio::test]

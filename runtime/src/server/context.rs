@@ -98,8 +98,10 @@ impl ServerContext {
     }
 
     /// Whether the call still runs: `false` once it has ended, was cancelled, or its deadline has passed.
+    ///
+    /// A handler that waits is dropped then; this is for one that works without a pause.
     pub fn is_active(&self) -> bool {
-        self.exchange.is_active()
+        self.exchange.is_active() && self.time_remaining() != Some(Duration::ZERO)
     }
 
     /// Resolves when the client has cancelled the call, its connection broke, or the deadline has passed.

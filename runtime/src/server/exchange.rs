@@ -68,9 +68,10 @@ impl Exchange {
         &self.settings
     }
 
-    /// Whether the call still runs.
+    /// Whether the call still runs, as far as the stream tells.
     pub(super) fn is_active(&self) -> bool {
-        !self.lock().ended
+        let mut state = self.lock();
+        !state.ended && !state.stream.is_reset()
     }
 
     /// Says, for as long as the call lives and after, whether it was cancelled.

@@ -209,6 +209,15 @@ impl ResponseStream {
     /// Ready when the client has cancelled the call or its connection is gone.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
         self.waiting.reset.register(cx.waker());
+        self.poll_state_reset()
+    }
+
+    /// Whether the client has cancelled the call or its connection is gone; who waits for that goes on waiting.
+    pub(crate) fn is_reset(&mut self) -> bool {
+        self.poll_state_reset().is_ready()
+    }
+
+    fn poll_state_reset(&mut self) -> Poll<StreamError> {
         let cx = &mut Context::from_waker(&self.waker);
         match &mut self.state {
             State::Head(respond) => respond.poll_reset(cx).map(|reset| match reset {

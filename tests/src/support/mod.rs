@@ -37,6 +37,8 @@ pub enum Seen {
     Done(Outcome),
     /// The same call's `cancelled()` resolved, on another task.
     Cancelled,
+    /// A handler that never waits for anything saw that its call is no longer active.
+    Inactive,
 }
 
 /// A service of all four kinds, without generated code.
@@ -72,6 +74,13 @@ impl Echo {
                     let _ = watcher.send(Seen::Cancelled);
                 });
                 std::future::pending().await
+            }
+            "busy" => {
+                while context.is_active() {
+                    std::thread::yield_now();
+                }
+                let _ = seen.send(Seen::Inactive);
+                Ok(request)
             }
             "remaining" => Ok(format!("{:?}", context.time_remaining().map(|left| left.as_secs()))),
             "peer" => Ok(context.peer().to_string()),
