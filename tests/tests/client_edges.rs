@@ -215,3 +215,21 @@ async fn broken_metadata_does_not_hide_the_status() {
     assert_eq!((status.code(), status.message()), (Code::NotFound, "a%ZZb"));
     assert!(status.details().is_empty());
 }
+
+#[tokio::test]
+async fn metadata_that_came_from_elsewhere_does_not_speak_for_the_channel() {
+    let address = raw::server(|_, _, request, mut response| async move {
+        let agents = request.headers().get_all("user-agent").iter().count().to_string();
+        let mut stream = response.send_response(head(200, &[GRPC, ("user-agent", "another")]), false).unwrap();
+        stream.send_data(text("hello"), false).unwrap();
+        stream.send_trailers(trailers(&[("grpc-status", "0"), ("x-agents", &agents)])).unwrap();
+    })
+    .await;
+    let channel = Channel::new(address).unwrap();
+    let first = say(&channel, "hello").send().await.unwrap();
+    // As a proxy passes on what it was called with.
+    let passed_on = first.initial_metadata().clone();
+    assert_eq!(passed_on.get("user-agent"), Some("another"));
+    let second = say(&channel, "hello").extend_metadata(passed_on).send().await.unwrap();
+    assert_eq!(second.trailing_metadata().get("x-agents"), Some("1"));
+}

@@ -341,7 +341,6 @@ impl QueuedCall for Exchange {
         let mut headers = HeaderMap::with_capacity(8 + self.request.metadata.len());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::USER_AGENT, settings.user_agent.clone());
         if let Some(compressor) = &self.request.compressor {
             headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
         }
@@ -350,6 +349,8 @@ impl QueuedCall for Exchange {
             headers.insert(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
         }
         self.request.metadata.append_to(&mut headers);
+        // After the metadata, which has another's agent where it was passed on from another call.
+        headers.insert(header::USER_AGENT, settings.user_agent.clone());
         let authority = settings.authority.as_ref().unwrap_or_else(|| self.core().target().authority());
         let head = RequestHead { authority: authority.clone(), path: self.request.path.clone(), headers };
         // A call without metadata could not be made smaller.
