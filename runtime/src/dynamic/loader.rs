@@ -96,10 +96,14 @@ impl Loader {
 
     /// Asks a running server for its services, by its reflection service (v1, and v1alpha where there is no v1).
     ///
+    /// A service that the server lists and cannot describe fails when it is asked for, and the others do not.
+    ///
     /// # Errors
     /// [`DynamicError::Reflection`] when the server cannot be asked or answers with nonsense.
     pub async fn load_from_server(&self, channel: &Channel) -> Result<Module, DynamicError> {
-        Module::new(Descriptors::from_file_descriptor_set(&reflection::descriptors(channel).await?)?)
+        let answered = reflection::ask(channel).await?;
+        let descriptors = Descriptors::from_file_descriptor_set(&answered.descriptors)?;
+        Module::with_undescribed(descriptors, answered.undescribed)
     }
 
     fn parse(&self, files: &[impl AsRef<Path>]) -> Result<Module, DynamicError> {

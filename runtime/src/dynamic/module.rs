@@ -13,6 +13,7 @@ use super::nearest::unknown;
 use super::servicer::DynamicServicer;
 use super::stub::DynamicStub;
 use crate::Channel;
+use crate::status::Status;
 
 /// The messages and services of some `.proto` files and of all that they import. Cheap to clone.
 #[derive(Clone)]
@@ -23,17 +24,26 @@ pub struct Module {
 struct Inner {
     pool: DescriptorPool,
     descriptors: Descriptors,
+    /// The services that a server has and does not describe, and what it says of them.
+    undescribed: Vec<(String, String)>,
 }
 
 impl Module {
     pub(super) fn new(descriptors: Descriptors) -> Result<Module, DynamicError> {
+        Module::with_undescribed(descriptors, Vec::new())
+    }
+
+    pub(super) fn with_undescribed(
+        descriptors: Descriptors,
+        undescribed: Vec<(String, String)>,
+    ) -> Result<Module, DynamicError> {
         // The library below is made for descriptors that a compiler checked; these may come from anywhere.
         let decoded = catch_unwind(AssertUnwindSafe(|| DescriptorPool::decode(descriptors.without_editions())));
         let pool = match decoded {
             Ok(pool) => pool.map_err(|error| DynamicError::Descriptors(error.to_string()))?,
             Err(_) => return Err(DynamicError::Descriptors("they contradict each other".to_owned())),
         };
-        Ok(Module { inner: Arc::new(Inner { pool, descriptors }) })
+        Ok(Module { inner: Arc::new(Inner { pool, descriptors, undescribed }) })
     }
 
     /// The message of this full name, `package.Message`.
@@ -65,6 +75,10 @@ impl Module {
     /// [`DynamicError::Unknown`] with the names that come nearest.
     pub fn service(&self, name: &str) -> Result<ServiceDescriptor, DynamicError> {
         let pool = &self.inner.pool;
+        if let Some((_, why)) = self.inner.undescribed.iter().find(|(undescribed, _)| undescribed == name) {
+            let text = format!("the server has the service {name}, and says of its descriptor: {why}");
+            return Err(DynamicError::Reflection(Status::not_found(text)));
+        }
         pool.get_service_by_name(name)
             .ok_or_else(|| unknown("service", name, pool.services().map(|known| known.full_name().to_owned())))
     }
