@@ -230,3 +230,21 @@ fn a_pipe_that_nobody_reads_is_no_panic() {
     assert_eq!(run_unread(&echo, "echo.Echo/Say", &fail, r#"{"text": "fail"}"#, false), (64 + 5, String::new()));
     assert_eq!(run_unread(&echo, "echo.Echo/Say", &fail, "{}", false), (0, "{}\n".to_owned()));
 }
+
+#[test]
+fn the_timeout_is_of_the_questions_to_the_server_too() {
+    let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
+    let module = Loader::new().include(protos).load(&["grpc/reflection/v1/reflection.proto"]).unwrap();
+    let silent = module.servicer("grpc.reflection.v1.ServerReflection").unwrap();
+    let silent = silent.all_others(|_, _, _, _| Box::pin(std::future::pending()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::builder().add_service(silent).bind("127.0.0.1:0")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let echo = Fixture { address: server.local_addr().clone(), _runtime: runtime, folder };
+    for task in [&["call", "TARGET", "echo.Echo/Say"][..], &["list", "TARGET"], &["describe", "TARGET", "echo.Note"]] {
+        for wait in [&[][..], &["--wait-for-ready"]] {
+            let (code, said) = echo.fails(&[task, &["--timeout", "200ms"], wait].concat(), "");
+            assert!(code == 64 + 4 && said.contains("describe its services in time"), "{code}: {said}");
+        }
+    }
+}

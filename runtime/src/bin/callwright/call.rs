@@ -1,6 +1,7 @@
 //! `callwright call`.
 
 use std::io::Read as _;
+use std::time::Instant;
 
 use callwright::dynamic::{DynamicMessage, DynamicMethod, MethodKind, to_json};
 use callwright::{Channel, Metadata, RequestSender, Status, Streaming};
@@ -15,27 +16,24 @@ use crate::source;
 pub(crate) async fn run(call: Call) -> Result<(), Failure> {
     let channel = Channel::new(&call.target)?;
     report_states(&channel, call.options.verbose);
-    if call.source.is_server() && call.options.wait_for_ready {
-        // The server has to be asked first, and it is the same wait.
-        channel.wait_until_ready(call.options.timeout.unwrap_or(std::time::Duration::MAX)).await?;
-    }
-    let module = source::load(&call.source, Some(&channel)).await?;
+    let deadline = source::deadline(&call.options);
+    let module = source::load(&call.source, Some(&channel), &call.options, deadline).await?;
     let method = module.stub(&call.service, &channel)?.method(&call.method)?;
     let data = call.options.data.as_deref().map(read_data).transpose()?;
     match method.kind() {
         MethodKind::Unary => {
-            let response = configure(method.call(one(data)), &call.options)?.send().await?;
+            let response = configure(method.call(one(data)), &call.options, deadline)?.send().await?;
             report_metadata(&call.options, "initial", response.initial_metadata());
             output::line(to_json(response.message()))?;
             report_metadata(&call.options, "trailing", response.trailing_metadata());
             Ok(())
         }
         MethodKind::ServerStreaming => {
-            let responses = configure(method.server_streaming(one(data)), &call.options)?.await?;
+            let responses = configure(method.server_streaming(one(data)), &call.options, deadline)?.await?;
             print_all(responses, &call.options).await
         }
         MethodKind::ClientStreaming => {
-            let (requests, reply) = configure(method.client_streaming(), &call.options)?.start();
+            let (requests, reply) = configure(method.client_streaming(), &call.options, deadline)?.start();
             let (sent, response) = tokio::join!(send_all(&method, requests, data), reply.response());
             let response = response.map_err(|status| sent.err().unwrap_or(Failure::from(status)))?;
             output::line(to_json(response.message()))?;
@@ -43,7 +41,7 @@ pub(crate) async fn run(call: Call) -> Result<(), Failure> {
             Ok(())
         }
         MethodKind::Bidi => {
-            let (requests, responses) = configure(method.bidi(), &call.options)?.start();
+            let (requests, responses) = configure(method.bidi(), &call.options, deadline)?.start();
             let sending = tokio::spawn(async move { send_all(&method, requests, data).await });
             let printed = print_all(responses, &call.options).await;
             // A server that is done needs no more of stdin. What broke while that was read says more than CANCELLED.
@@ -64,10 +62,11 @@ fn one(data: Option<String>) -> String {
 fn configure<K, Req: 'static, Res: 'static>(
     mut call: callwright::Call<K, Req, Res>,
     options: &Options,
+    deadline: Option<Instant>,
 ) -> Result<callwright::Call<K, Req, Res>, Failure> {
     call = call.wait_for_ready(options.wait_for_ready);
-    if let Some(timeout) = options.timeout {
-        call = call.timeout(timeout);
+    if let Some(deadline) = deadline {
+        call = call.deadline(deadline);
     }
     if let Some(compression) = options.compression {
         call = call.compression(compression);

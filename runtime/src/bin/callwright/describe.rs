@@ -35,10 +35,7 @@ pub(crate) async fn describe(query: Query) -> Result<(), Failure> {
 
 async fn load(query: &Query) -> Result<Module, Failure> {
     let channel = query.target.as_ref().map(Channel::new).transpose()?;
-    if let Some(channel) = channel.as_ref().filter(|_| query.options.wait_for_ready) {
-        channel.wait_until_ready(query.options.timeout.unwrap_or(std::time::Duration::MAX)).await?;
-    }
-    source::load(&query.source, channel.as_ref()).await
+    source::load(&query.source, channel.as_ref(), &query.options, source::deadline(&query.options)).await
 }
 
 fn text(module: &Module, name: &str) -> Result<String, DynamicError> {
