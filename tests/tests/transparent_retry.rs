@@ -98,6 +98,25 @@ async fn a_call_above_the_last_stream_of_a_goaway_is_sent_on_the_next_connection
     server.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_call_that_two_connections_turned_away_says_that_the_server_shuts_down() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = channel(&listener.local_addr().unwrap().to_string()).build().unwrap();
+    let server = tokio::spawn(async move {
+        let mut sockets = Vec::new();
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            first_connection(&mut socket).await;
+            sockets.push(socket);
+        }
+        sockets
+    });
+    let status = say(&channel, "hello").wait_for_ready(true).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().ends_with("is shutting down and takes no more calls (GOAWAY)"), "{status}");
+    drop(server.await.unwrap());
+}
+
 /// Speaks just enough HTTP/2 to take a request and answer it with GOAWAY(last stream 0, NO_ERROR).
 async fn first_connection(socket: &mut tokio::net::TcpStream) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
