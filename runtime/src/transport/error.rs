@@ -118,6 +118,12 @@ impl StreamError {
             Kind::Connection(error) if error.is_library() && error.is_reset() => {
                 Status::internal(format!("{peer} broke the HTTP/2 protocol: {error}")).with_source(error.clone())
             }
+            Kind::Connection(error)
+                if error.is_remote() && error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR) =>
+            {
+                Status::unavailable(format!("{peer} is shutting down and takes no more calls (GOAWAY)"))
+                    .with_source(error.clone())
+            }
             Kind::Connection(error) => {
                 Status::unavailable(format!("the connection to {peer} broke: {error}")).with_source(error.clone())
             }
