@@ -81,7 +81,7 @@ impl Check<'_> {
 
     fn file(&mut self, file: &FileDescriptorProto) {
         if !["", "proto2", "proto3", "editions"].contains(&file.syntax()) {
-            self.report(file, &[12], format!("{:?} is no syntax that is known", file.syntax()));
+            self.report(file, &[12], format!("syntax {:?} is not known", file.syntax()));
         }
         if !file.package().is_empty() && !file.package().split('.').all(is_name) {
             self.report(file, &[2], format!("{:?} is no package name", file.package()));

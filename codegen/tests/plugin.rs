@@ -227,7 +227,10 @@ fn descriptor_sets_are_checked() {
          several.proto:10:3: rpc Call uses \".several.Thing\", which is no message\n\
          several.proto:16:1: \"no name\" is no name for a message"
     );
-    assert_eq!(changed(&|file| file.syntax = Some("proto9".into())), "several.proto: syntax \"proto9\" is not known");
+    assert_eq!(
+        changed(&|file| file.syntax = Some("proto9".into())),
+        "several.proto:1:1: syntax \"proto9\" is not known"
+    );
     assert_eq!(
         changed(&|file| file.syntax = Some("editions".into())),
         "several.proto: edition 0 is not known; 2023 and 2024 are"

@@ -98,7 +98,7 @@ fn a_syntax_that_nobody_knows_is_refused() {
     let file = [b"\x0a\x01a".as_slice(), b"\x62\x06proto4"].concat();
     let set = [&[0x0a, file.len() as u8], file.as_slice()].concat();
     let error = Loader::new().load_file_descriptor_set(&set).unwrap_err().to_string();
-    assert!(error.contains("\"proto4\" is no syntax"), "{error}");
+    assert!(error.contains("syntax \"proto4\" is not known"), "{error}");
 }
 
 /// A server that answers reflection's questions as it is told; `None` is no answer, ever.
