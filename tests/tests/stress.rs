@@ -51,7 +51,7 @@ async fn a_call_made_while_its_connection_ends_waits_for_the_next() {
             }
         }
     });
-    for _ in 0..200 {
+    for _ in 0..100 {
         assert_eq!(say(&channel, "hello").timeout(LONG).await.unwrap(), "hello");
     }
     done.store(true, Ordering::Relaxed);
