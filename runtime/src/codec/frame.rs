@@ -155,7 +155,7 @@ impl Decoder {
                 })?;
                 // A compressor of a user's own may have passed the limit without noticing.
                 if plain.len() > self.limit {
-                    return Err(self.too_large("decompressed message"));
+                    return Err(self.too_large("more than that, decompressed,"));
                 }
                 Ok(Some(Message { bytes: Bytes::from(plain), compressed: true }))
             }
