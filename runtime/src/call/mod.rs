@@ -1,5 +1,6 @@
 //! What client and server both say of a call: its method, its kind, its timeout, its response.
 
+mod messages;
 mod method;
 mod response;
 pub(crate) mod timeout;
@@ -8,6 +9,7 @@ use std::fmt;
 
 use http::HeaderName;
 
+pub(crate) use messages::MessageSettings;
 pub use method::Method;
 pub use response::Response;
 

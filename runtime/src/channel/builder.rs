@@ -10,8 +10,8 @@ use http::uri::Authority;
 use super::backoff::Backoff;
 use super::target::{Target, TargetError};
 use super::{Channel, connectivity::Lease};
-use crate::call::DEFAULT_MAX_RECEIVE_MESSAGE_SIZE;
-use crate::compression::{Compression, CompressionError, Compressor, Compressors};
+use crate::call::MessageSettings;
+use crate::compression::{Compression, CompressionError, Compressor};
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
@@ -46,12 +46,9 @@ impl fmt::Debug for ChannelError {
 /// What a channel is set to.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) compression: Compression,
-    pub(super) compressors: Compressors,
+    pub(super) messages: MessageSettings,
     pub(super) backoff: Backoff,
     pub(super) queue_limit: usize,
-    pub(super) max_receive_message_size: usize,
-    pub(super) max_send_message_size: usize,
     pub(super) user_agent: HeaderValue,
     pub(super) authority: Option<Authority>,
     /// `grpc-accept-encoding`, made once.
@@ -71,12 +68,9 @@ pub struct ChannelBuilder {
 impl ChannelBuilder {
     pub(super) fn new(target: String) -> Self {
         let settings = Settings {
-            compression: Compression::None,
-            compressors: Compressors::default(),
+            messages: MessageSettings::default(),
             backoff: Backoff::default(),
             queue_limit: DEFAULT_QUEUE_LIMIT,
-            max_receive_message_size: DEFAULT_MAX_RECEIVE_MESSAGE_SIZE,
-            max_send_message_size: usize::MAX,
             user_agent: HeaderValue::from_static(USER_AGENT),
             authority: None,
             accept_header: HeaderValue::from_static("identity"),
@@ -86,32 +80,32 @@ impl ChannelBuilder {
 
     /// How requests are compressed that do not say otherwise; none unless set.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.settings.compression = compression;
+        self.settings.messages.compression = compression;
         self
     }
 
     /// The level that the algorithm compresses at, in its own scale (0 to 9 for gzip and deflate, 1 to 22 for zstd);
     /// the algorithm's default unless set. A level past the highest means the highest.
     pub fn compression_level(mut self, level: u32) -> Self {
-        self.settings.compressors.level = Some(level);
+        self.settings.messages.compressors.level = Some(level);
         self
     }
 
     /// Messages of fewer bytes go out plain; 0 unless set.
     pub fn compression_min_size(mut self, bytes: usize) -> Self {
-        self.settings.compressors.min_size = bytes;
+        self.settings.messages.compressors.min_size = bytes;
         self
     }
 
     /// Adds an algorithm of your own, by which requests can be compressed and responses may be.
     pub fn compressor(mut self, compressor: impl Compressor) -> Self {
-        self.settings.compressors.register(Arc::new(compressor));
+        self.settings.messages.compressors.register(Arc::new(compressor));
         self
     }
 
     /// Takes responses in these encodings only; in all that are known unless set.
     pub fn accept_compression(mut self, accepted: impl IntoIterator<Item = Compression>) -> Self {
-        self.settings.compressors.accept_only(accepted.into_iter().collect());
+        self.settings.messages.compressors.accept_only(accepted.into_iter().collect());
         self
     }
 
@@ -135,13 +129,13 @@ impl ChannelBuilder {
 
     /// The largest response message, in bytes, decompressed; 4 MiB unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
     pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
-        self.settings.max_receive_message_size = bytes;
+        self.settings.messages.max_receive_size = bytes;
         self
     }
 
     /// The largest request message, in bytes, before compression; unlimited unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
     pub fn max_send_message_size(mut self, bytes: usize) -> Self {
-        self.settings.max_send_message_size = bytes;
+        self.settings.messages.max_send_size = bytes;
         self
     }
 
@@ -165,7 +159,7 @@ impl ChannelBuilder {
     pub fn build(self) -> Result<Channel, ChannelError> {
         let target: Target = self.target.parse()?;
         let mut settings = self.settings;
-        settings.compressors.check(settings.compression)?;
+        settings.messages.compressors.check(settings.messages.compression)?;
         if let Some(user_agent) = self.user_agent {
             settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}"))
                 .map_err(|_| ChannelError::Header { option: "user_agent", value: user_agent })?;
@@ -175,7 +169,7 @@ impl ChannelBuilder {
                 authority.parse().map_err(|_| ChannelError::Header { option: "authority", value: authority })?;
             settings.authority = Some(parsed);
         }
-        settings.accept_header = settings.compressors.accept_header();
+        settings.accept_header = settings.messages.compressors.accept_header();
         Ok(Channel { lease: Arc::new(Lease::new(target, settings)) })
     }
 }

@@ -23,7 +23,7 @@ use super::sender::RequestSender;
 use super::streaming::Streaming;
 use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame;
 use crate::compression::Compression;
 use crate::metadata::{IntoMetadataValue, Metadata};
 use crate::status::Status;
@@ -138,22 +138,17 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             return Err(Status::deadline_exceeded("the deadline had passed before the call was made"));
         }
         let compressor = settings
+            .messages
             .compressors
-            .find(self.options.compression.unwrap_or(settings.compression))
+            .find(self.options.compression.unwrap_or(settings.messages.compression))
             .map_err(|error| Status::internal(error.to_string()))?;
         let path = PathAndQuery::from_maybe_shared(Bytes::from(path.into_owned()))
             .map_err(|error| Status::internal(format!("the method's path is not valid: {error}")))?;
         let first = match &self.request {
             None => None,
-            Some(message) => Some(frame::encode(
-                request_codec.codec(),
-                message,
-                &Encoding {
-                    compressor: compressor.as_deref(),
-                    compressors: &settings.compressors,
-                    limit: settings.max_send_message_size,
-                },
-            )?),
+            Some(message) => {
+                Some(frame::encode(request_codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))?)
+            }
         };
         let request = Request {
             path,
@@ -162,7 +157,7 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             deadline,
             compressor,
         };
-        let limit = self.options.max_receive_message_size.unwrap_or(settings.max_receive_message_size);
+        let limit = self.options.max_receive_message_size.unwrap_or(settings.messages.max_receive_size);
         let finished = first.is_some();
         let exchange = Exchange::start(self.channel.lease().clone(), request, first, finished);
         let reader = Reader::new(exchange.clone(), limit);

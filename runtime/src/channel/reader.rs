@@ -186,7 +186,7 @@ impl Reader {
             Err(error) => return self.end(Err(Status::from(error))),
         };
         let encoding = headers.get(GRPC_ENCODING).map_or("identity", |encoding| encoding.to_str().unwrap_or("?"));
-        let compressors = &self.exchange.core().settings().compressors;
+        let compressors = &self.exchange.core().settings().messages.compressors;
         let problem = match (http, content_type(headers.get(http::header::CONTENT_TYPE))) {
             (200, ContentType::Grpc) if end => Some(Status::unknown("the server ended the call without grpc-status")),
             (200, ContentType::Grpc) => None,

@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 use super::exchange::{Exchange, Outgoing};
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame;
 use crate::status::Status;
 
 /// Sends the requests of a call, one by one.
@@ -54,12 +54,8 @@ impl<T: 'static> RequestSender<T> {
     fn encode(&mut self, message: &T) -> Result<Bytes, Status> {
         let settings = self.exchange.core().settings();
         let plain = std::mem::take(&mut self.next_plain);
-        let encoding = Encoding {
-            compressor: self.exchange.request().compressor.as_deref().filter(|_| !plain),
-            compressors: &settings.compressors,
-            limit: settings.max_send_message_size,
-        };
-        frame::encode(self.codec.codec(), message, &encoding)
+        let compressor = self.exchange.request().compressor.as_ref().filter(|_| !plain);
+        frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor))
             .inspect_err(|status| self.exchange.terminate(Some(status.clone())))
     }
 

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use super::bind::ListenAddress;
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
-use crate::call::DEFAULT_MAX_RECEIVE_MESSAGE_SIZE;
-use crate::compression::{Compression, CompressionError, Compressor, Compressors};
+use crate::call::MessageSettings;
+use crate::compression::{Compression, CompressionError, Compressor};
 use crate::transport::server::Listener;
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
@@ -85,22 +85,13 @@ impl fmt::Debug for BindError {
 /// What a server is set to.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) compression: Compression,
-    pub(super) compressors: Compressors,
-    pub(super) max_receive_message_size: usize,
-    pub(super) max_send_message_size: usize,
+    pub(super) messages: MessageSettings,
     pub(super) max_concurrent_streams: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings {
-            compression: Compression::None,
-            compressors: Compressors::default(),
-            max_receive_message_size: DEFAULT_MAX_RECEIVE_MESSAGE_SIZE,
-            max_send_message_size: usize::MAX,
-            max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
-        }
+        Settings { messages: MessageSettings::default(), max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS }
     }
 }
 
@@ -121,44 +112,44 @@ impl ServerBuilder {
 
     /// How responses are compressed that do not say otherwise, for clients that accept it; none unless set.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.settings.compression = compression;
+        self.settings.messages.compression = compression;
         self
     }
 
     /// The level that the algorithm compresses at, in its own scale (0 to 9 for gzip and deflate, 1 to 22 for zstd);
     /// the algorithm's default unless set. A level past the highest means the highest.
     pub fn compression_level(mut self, level: u32) -> Self {
-        self.settings.compressors.level = Some(level);
+        self.settings.messages.compressors.level = Some(level);
         self
     }
 
     /// Messages of fewer bytes go out plain; 0 unless set.
     pub fn compression_min_size(mut self, bytes: usize) -> Self {
-        self.settings.compressors.min_size = bytes;
+        self.settings.messages.compressors.min_size = bytes;
         self
     }
 
     /// Adds an algorithm of your own, by which responses can be compressed and requests may be.
     pub fn compressor(mut self, compressor: impl Compressor) -> Self {
-        self.settings.compressors.register(Arc::new(compressor));
+        self.settings.messages.compressors.register(Arc::new(compressor));
         self
     }
 
     /// Takes requests in these encodings only; in all that are known unless set. Others end in UNIMPLEMENTED.
     pub fn accept_compression(mut self, accepted: impl IntoIterator<Item = Compression>) -> Self {
-        self.settings.compressors.accept_only(accepted.into_iter().collect());
+        self.settings.messages.compressors.accept_only(accepted.into_iter().collect());
         self
     }
 
     /// The largest request message, in bytes, decompressed; 4 MiB unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
     pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
-        self.settings.max_receive_message_size = bytes;
+        self.settings.messages.max_receive_size = bytes;
         self
     }
 
     /// The largest response message, in bytes, before compression; unlimited unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
     pub fn max_send_message_size(mut self, bytes: usize) -> Self {
-        self.settings.max_send_message_size = bytes;
+        self.settings.messages.max_send_size = bytes;
         self
     }
 
@@ -220,7 +211,7 @@ impl ServerBuilder {
 
     fn check(&self) -> Result<(), BindError> {
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
-        self.settings.compressors.check(self.settings.compression)?;
+        self.settings.messages.compressors.check(self.settings.messages.compression)?;
         match self.methods.duplicate() {
             Some(name) => Err(BindError::DuplicateService(name.to_owned())),
             None => Ok(()),

@@ -94,7 +94,7 @@ impl Exchange {
 
     pub(super) fn set_compression(&self, compression: Compression) {
         let mut state = self.lock();
-        let problem = match (state.head_sent, self.settings.compressors.find(compression)) {
+        let problem = match (state.head_sent, self.settings.messages.compressors.find(compression)) {
             (true, _) => {
                 Some(format!("set_response_compression({compression}) came after the initial metadata was sent"))
             }
@@ -245,7 +245,7 @@ impl Exchange {
         } else {
             trailers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
             if outcome.status().code() == Code::Unimplemented {
-                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings.compressors.accept_header());
+                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings.messages.compressors.accept_header());
             }
             state.stream.send_head(StatusCode::OK, trailers, true)
         };
@@ -255,8 +255,8 @@ impl Exchange {
     }
 
     fn send_head(&self, state: &mut State, metadata: &Metadata) -> Result<(), StreamError> {
-        let compressors = &self.settings.compressors;
-        let wanted = state.compression.unwrap_or(self.settings.compression);
+        let compressors = &self.settings.messages.compressors;
+        let wanted = state.compression.unwrap_or(self.settings.messages.compression);
         // Both settings were found usable when they were made; what the client does not list is not sent to it.
         state.compressor =
             compressors.find(wanted).ok().flatten().filter(|compressor| self.accept.lists(compressor.name()));

@@ -135,8 +135,8 @@ fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallIn
         None => "identity",
         Some(encoding) => encoding.to_str().map_err(|_| Status::internal("grpc-encoding is not text"))?,
     };
-    let compressor = settings.compressors.accepted(encoding).map_err(|_| {
-        let accepted = settings.compressors.accept_header();
+    let compressor = settings.messages.compressors.accepted(encoding).map_err(|_| {
+        let accepted = settings.messages.compressors.accept_header();
         let accepted = accepted.to_str().unwrap_or_default().to_owned();
         Status::unimplemented(format!("grpc-encoding {encoding:?} is not accepted here; accepted are: {accepted}"))
     })?;
@@ -155,5 +155,5 @@ fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallIn
         deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         auth: AuthContext::default(),
     };
-    Ok((call, Decoder::new(compressor, settings.max_receive_message_size, Receiver::Server)))
+    Ok((call, Decoder::new(compressor, settings.messages.max_receive_size, Receiver::Server)))
 }

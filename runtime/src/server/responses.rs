@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::exchange::Exchange;
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame;
 use crate::status::{Code, Status};
 
 /// Sends the responses of a call, one by one. The stream ends when the handler returns.
@@ -60,12 +60,7 @@ impl<T: 'static> Responses<T> {
     fn encode(&self, message: &T) -> Result<Bytes, Status> {
         let compressor = self.exchange.begin_message()?;
         let settings = self.exchange.settings();
-        let encoding = Encoding {
-            compressor: compressor.as_deref(),
-            compressors: &settings.compressors,
-            limit: settings.max_send_message_size,
-        };
-        frame::encode(self.codec.codec(), message, &encoding)
+        frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))
     }
 }
 
