@@ -1,5 +1,7 @@
 //! Servers from bind to stop, and what clients see of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callwright::{BindError, Channel, Code, Compression, ConnectivityState, Server};
@@ -94,6 +96,33 @@ async fn closing_a_channel_ends_calls_on_a_connection_that_drains() {
     channel.close();
     let status = tokio::time::timeout(LONG, call).await.expect("the call to end").unwrap().unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Cancelled, "channel closed"));
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_stall_no_other_call() {
+    let (server, _seen) = serve().await;
+    let channel = channel_to(&server);
+    // Responses that the client does not read, and then requests that the server does not: its handlers wait to send.
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut unread = Vec::new();
+    for _ in 0..40 {
+        let (mut requests, replies) = chat(&channel).start();
+        let sent = sent.clone();
+        tokio::spawn(async move {
+            while requests.send("x".repeat(32 * 1024)).await.is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        unread.push(replies);
+    }
+    let (mut before, mut still) = (0, 0);
+    while still < 20 {
+        assert_eq!(say(&channel, "hello").timeout(LONG).await.unwrap(), "hello");
+        let now = sent.load(Ordering::Relaxed);
+        still = if now == before { still + 1 } else { 0 };
+        before = now;
+    }
+    assert!(before >= 40 * 8, "only {before} messages of 32 KiB were sent");
 }
 
 #[tokio::test]

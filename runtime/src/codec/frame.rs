@@ -17,6 +17,9 @@ pub(crate) const PREFIX: usize = 5;
 
 const COMPRESSED: u8 = 1;
 
+/// Chunks below this many bytes are joined while a message is not complete.
+const SMALL: usize = 1024;
+
 /// How one message is to be written.
 pub(crate) struct Encoding<'a> {
     /// The algorithm of the stream; `None` writes plain messages.
@@ -96,6 +99,8 @@ pub(crate) enum Receiver {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     chunks: VecDeque<Bytes>,
+    /// The small chunks behind those, joined: a chunk of one byte costs a hundred to keep as it is.
+    tail: BytesMut,
     buffered: usize,
     compressor: Option<Arc<dyn Compressor>>,
     limit: usize,
@@ -104,12 +109,16 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Receiver) -> Decoder {
-        Decoder { chunks: VecDeque::new(), buffered: 0, compressor, limit, receiver }
+        Decoder { chunks: VecDeque::new(), tail: BytesMut::new(), buffered: 0, compressor, limit, receiver }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.buffered += chunk.len();
+        self.buffered += chunk.len();
+        // One that could be a whole message stays as it is: it is passed on without a copy.
+        if chunk.len() < SMALL && self.buffered > chunk.len() {
+            self.tail.extend_from_slice(&chunk);
+        } else if !chunk.is_empty() {
+            self.join_tail();
             self.chunks.push_back(chunk);
         }
     }
@@ -141,6 +150,7 @@ impl Decoder {
         if self.buffered < PREFIX + size {
             return Ok(None);
         }
+        self.join_tail();
         self.take(PREFIX);
         let bytes = self.take(size);
         match &self.compressor {
@@ -179,11 +189,17 @@ impl Decoder {
             return None;
         }
         let mut prefix = [0; PREFIX];
-        for (target, byte) in prefix.iter_mut().zip(self.chunks.iter().flatten()) {
+        for (target, byte) in prefix.iter_mut().zip(self.chunks.iter().flatten().chain(&self.tail)) {
             *target = *byte;
         }
         let [flag, size @ ..] = prefix;
         Some((flag, u32::from_be_bytes(size) as usize))
+    }
+
+    fn join_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunks.push_back(std::mem::take(&mut self.tail).freeze());
+        }
     }
 
     /// Takes `size` bytes that are known to be there: shared where one chunk holds them, copied together otherwise.

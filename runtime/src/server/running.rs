@@ -49,7 +49,8 @@ impl RunningServer {
         }
     }
 
-    /// Stops at once: connections are closed, handlers are dropped, their clients see UNAVAILABLE.
+    /// Stops at once: connections are closed and their clients see UNAVAILABLE; handlers are dropped, the last of them
+    /// perhaps just after this returns.
     pub async fn stop(mut self) {
         self.stop_now().await;
     }

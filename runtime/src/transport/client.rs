@@ -107,7 +107,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
     let (io, first) = Watched::server(io);
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(super::STREAM_WINDOW)
-        .initial_connection_window_size(super::CONNECTION_WINDOW)
+        .initial_connection_window_size(super::CLIENT_CONNECTION_WINDOW)
         .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
         .max_send_buffer_size(super::SEND_BUFFER)
         .data_frame_budget(super::SMALL_FRAME_BUDGET)

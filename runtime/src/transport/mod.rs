@@ -16,10 +16,14 @@ pub(crate) use address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
 pub(crate) use stream::{Event, RecvStream};
 
-/// Window of one stream, in bytes: enough for 1 Gbit/s at 8 ms without waiting for the peer.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// Window of a connection, in bytes: what one peer can make this side hold, and room for several readers that stall.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Window of one stream, in bytes.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Window of a client's connection, in bytes: as many streams as a server allows may stand unread, and the calls beside
+/// them go on. (The library gives a connection's window back only as its streams are read.)
+const CLIENT_CONNECTION_WINDOW: u32 = 1024 * 1024 * 1024;
+/// Window of a server's connection, in bytes: room for 256 handlers that do not read, and a bound on what one client can
+/// make the server hold.
+const SERVER_CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// Largest header list that is taken, in bytes: gRPC's hard limit.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
 /// What one stream may have waiting for the peer, in bytes.

@@ -76,7 +76,7 @@ impl Connection {
         let (io, first) = Watched::client(io);
         let connection = h2::server::Builder::new()
             .initial_window_size(super::STREAM_WINDOW)
-            .initial_connection_window_size(super::CONNECTION_WINDOW)
+            .initial_connection_window_size(super::SERVER_CONNECTION_WINDOW)
             .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
             .max_send_buffer_size(super::SEND_BUFFER)
             .data_frame_budget(super::SMALL_FRAME_BUDGET)

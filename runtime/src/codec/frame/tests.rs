@@ -38,6 +38,19 @@ fn messages_survive_any_cut_of_the_stream() {
 }
 
 #[test]
+fn a_message_in_tiny_chunks_is_kept_as_one() {
+    let mut decoder = decoder(Compression::None, 100_000);
+    let stream = frame(&"y".repeat(50_000), Compression::None);
+    for byte in stream.chunks(1) {
+        assert!(decoder.next().unwrap().is_none());
+        decoder.push(Bytes::copy_from_slice(byte));
+        assert!(decoder.chunks.len() <= 1);
+    }
+    assert_eq!(decoder.next().unwrap().unwrap().bytes, stream[5..]);
+    assert!(decoder.is_at_boundary());
+}
+
+#[test]
 fn a_message_that_does_not_shrink_goes_out_plain() {
     assert_eq!(frame("x", Compression::Gzip)[0], 0);
     assert_eq!(frame(&"x".repeat(1000), Compression::Gzip)[0], 1);
