@@ -8,7 +8,7 @@ use top_rust_proto::top::Top;
 
 #[test]
 fn types_are_shared() {
-    let inner = Some(Inner { number: 7 });
+    let inner = Some(Inner { number: 7, ..Default::default() });
     let top: Again = Top { middle: Some(Middle { leaf: Some(HttpLeaf { inner }), inner }) };
     assert_eq!(top.middle.unwrap().leaf.unwrap().inner.unwrap().number, 7);
 }

@@ -1,5 +1,6 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 
+mod bazel;
 mod r#gen;
 mod interop;
 mod test;
@@ -12,7 +13,8 @@ Usage: cargo xtask TASK
 Tasks:
   test     format, clippy, documentation and tests: needs nothing but Rust
   interop  our client and server against real peers (interop --help)
-  gen      generate Rust from .proto files, or check what is checked in (gen --help)";
+  gen      generate Rust from .proto files, or check what is checked in (gen --help)
+  bazel    the rules for Bazel, by a real Bazel (bazel --help)";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     match task.as_ref().and_then(|task| task.to_str()) {
         Some("test") => test::run(args),
         Some("interop") => interop::run(args),
+        Some("bazel") => bazel::run(args),
         Some("gen") => r#gen::run(args),
         Some("-h" | "--help") => {
             println!("{USAGE}");
