@@ -51,8 +51,6 @@ pub(super) struct Settings {
     pub(super) queue_limit: usize,
     pub(super) user_agent: HeaderValue,
     pub(super) authority: Option<Authority>,
-    /// `grpc-accept-encoding`, made once.
-    pub(super) accept_header: HeaderValue,
 }
 
 /// Sets up a [`Channel`]; made by [`Channel::builder`].
@@ -73,7 +71,6 @@ impl ChannelBuilder {
             queue_limit: DEFAULT_QUEUE_LIMIT,
             user_agent: HeaderValue::from_static(USER_AGENT),
             authority: None,
-            accept_header: HeaderValue::from_static("identity"),
         };
         ChannelBuilder { target, settings, user_agent: None, authority: None }
     }
@@ -169,7 +166,6 @@ impl ChannelBuilder {
                 authority.parse().map_err(|_| ChannelError::Header { option: "authority", value: authority })?;
             settings.authority = Some(parsed);
         }
-        settings.accept_header = settings.messages.compressors.accept_header();
         Ok(Channel { lease: Arc::new(Lease::new(target, settings)) })
     }
 }

@@ -344,7 +344,7 @@ impl QueuedCall for Exchange {
         if let Some(compressor) = &self.request.compressor {
             headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
         }
-        headers.insert(GRPC_ACCEPT_ENCODING, settings.accept_header.clone());
+        headers.insert(GRPC_ACCEPT_ENCODING, settings.messages.compressors.accept_header());
         if let Some(deadline) = self.request.deadline {
             headers.insert(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
         }

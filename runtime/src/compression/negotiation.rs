@@ -21,13 +21,16 @@ static BUILT_IN: LazyLock<Vec<Arc<dyn Compressor>>> = LazyLock::new(|| {
 pub(crate) struct Compressors {
     known: Vec<Arc<dyn Compressor>>,
     accepted: Option<Vec<Compression>>,
+    /// What both of the above come to in `grpc-accept-encoding`, which every call sends.
+    accept_header: HeaderValue,
     pub(crate) level: Option<u32>,
     pub(crate) min_size: usize,
 }
 
 impl Default for Compressors {
     fn default() -> Self {
-        Compressors { known: BUILT_IN.clone(), accepted: None, level: None, min_size: 0 }
+        let accept_header = accept_header(&BUILT_IN, None);
+        Compressors { known: BUILT_IN.clone(), accepted: None, accept_header, level: None, min_size: 0 }
     }
 }
 
@@ -36,11 +39,13 @@ impl Compressors {
     pub(crate) fn register(&mut self, compressor: Arc<dyn Compressor>) {
         self.known.retain(|known| known.name() != compressor.name());
         self.known.push(compressor);
+        self.accept_header = accept_header(&self.known, self.accepted.as_deref());
     }
 
     /// Restricts what is accepted from the peer to these.
     pub(crate) fn accept_only(&mut self, accepted: Vec<Compression>) {
         self.accepted = Some(accepted);
+        self.accept_header = accept_header(&self.known, self.accepted.as_deref());
     }
 
     /// Whether a channel or a server can be built with these, compressing by `default`.
@@ -69,18 +74,15 @@ impl Compressors {
         if encoding == Compression::None.name() {
             return Ok(None);
         }
-        self.by_name(encoding).filter(|compressor| self.accepts(compressor.name())).map(Some).ok_or(NotAccepted)
+        self.by_name(encoding)
+            .filter(|compressor| accepts(self.accepted.as_deref(), compressor.name()))
+            .map(Some)
+            .ok_or(NotAccepted)
     }
 
     /// The value of `grpc-accept-encoding`.
     pub(crate) fn accept_header(&self) -> HeaderValue {
-        let names = self.known.iter().map(|compressor| compressor.name()).filter(|name| self.accepts(name));
-        let list = std::iter::once(Compression::None.name()).chain(names).collect::<Vec<_>>().join(",");
-        HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("identity"))
-    }
-
-    fn accepts(&self, name: &str) -> bool {
-        self.accepted.as_ref().is_none_or(|accepted| accepted.iter().any(|compression| compression.name() == name))
+        self.accept_header.clone()
     }
 
     fn by_name(&self, name: &str) -> Option<Arc<dyn Compressor>> {
@@ -92,6 +94,16 @@ impl Compressors {
 fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     !name.is_empty() && name != Compression::None.name() && name.bytes().all(fits)
+}
+
+fn accepts(accepted: Option<&[Compression]>, name: &str) -> bool {
+    accepted.is_none_or(|accepted| accepted.iter().any(|compression| compression.name() == name))
+}
+
+fn accept_header(known: &[Arc<dyn Compressor>], accepted: Option<&[Compression]>) -> HeaderValue {
+    let names = known.iter().map(|compressor| compressor.name()).filter(|name| accepts(accepted, name));
+    let list = std::iter::once(Compression::None.name()).chain(names).collect::<Vec<_>>().join(",");
+    HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("identity"))
 }
 
 /// A peer's `grpc-encoding` that is not accepted here.
