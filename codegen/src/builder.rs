@@ -34,6 +34,18 @@ impl Builder {
         self
     }
 
+    /// Uses the types that were generated from `file` into another crate, whose path is `rust_path`, and generates none of
+    /// them: `extern_crate("shop/v1/item.proto", "::item_proto")` finds `shop.v1.Item` at `::item_proto::shop::v1::Item`, so
+    /// that crate has its modules nested as the packages are, as [`include_file`](Self::include_file) writes them.
+    ///
+    /// `file` is named as an import names it. Its services are generated only if it is itself one of the files asked for:
+    /// then they use the messages of the other crate. Several files of one package may be in as many crates. A file that
+    /// is neither asked for nor imported may be named; [`extern_path`](Self::extern_path) for one of the types counts more.
+    pub fn extern_crate(mut self, file: impl Into<String>, rust_path: impl Into<String>) -> Self {
+        self.settings.extern_crate.push((file.into(), rust_path.into()));
+        self
+    }
+
     /// Makes these `bytes` fields [`Bytes`](https://docs.rs/bytes) instead of `Vec<u8>`.
     pub fn bytes(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.bytes.extend(paths.into_iter().map(Into::into));

@@ -13,6 +13,7 @@ use crate::docs::Docs;
 use crate::edition;
 use crate::emit;
 use crate::error::Error;
+use crate::extern_crate;
 use crate::include_file;
 use crate::lints;
 use crate::messages;
@@ -51,19 +52,25 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
         }
     }
 
+    let mut settings = settings.clone();
+    let in_crates = extern_crate::paths(&files, &settings)?;
+    settings.extern_path.extend(in_crates);
+
     let mut packages: BTreeMap<Module, Package> = BTreeMap::new();
     for file in &files {
         let package = packages.entry(module(file)).or_default();
-        package.files.push(file.name().to_owned());
-        package.wanted |= scope == Scope::Everything || inputs.contains(file.name());
+        let is_input = inputs.contains(file.name());
+        if is_input || !settings.is_in_extern_crate(file.name()) {
+            package.files.push(file.name().to_owned());
+        }
+        package.wanted |= scope == Scope::Everything || is_input;
     }
     check::check(
         files.iter().filter(|file| packages.get(&module(file)).is_some_and(|it| it.wanted)),
         loaded,
-        settings,
+        &settings,
     )?;
 
-    let mut settings = settings.clone();
     if let Some(path) = &settings.messages_at {
         let elsewhere = elsewhere(&files, path)?;
         settings.extern_path.extend(elsewhere);
@@ -119,10 +126,10 @@ fn module(file: &FileDescriptorProto) -> Module {
     Module::from_protobuf_package_name(file.package())
 }
 
-/// A package that comes from elsewhere brings its services along, unless one of its files is what was asked for.
+/// What comes from elsewhere, a package or a file, brings its services along, unless the file is what was asked for.
 fn has_services(file: &FileDescriptorProto, inputs: &HashSet<&str>, settings: &Settings) -> bool {
-    (settings.build_client || settings.build_server)
-        && (inputs.contains(file.name()) || !settings.is_extern(&valid::package(file)))
+    let is_elsewhere = || settings.is_in_extern_crate(file.name()) || settings.is_extern(&valid::package(file));
+    (settings.build_client || settings.build_server) && (inputs.contains(file.name()) || !is_elsewhere())
 }
 
 #[derive(Default)]

@@ -54,6 +54,7 @@ mod docs;
 mod edition;
 mod emit;
 mod error;
+mod extern_crate;
 mod generate;
 mod generated;
 mod guard;

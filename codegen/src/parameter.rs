@@ -26,6 +26,7 @@ const OPTIONS: &[(&str, Kind)] = &[
     ("disable_package_emission", Kind::Flag(|settings, on| settings.disable_package_emission = on)),
     ("enable_type_names", Kind::Flag(|settings, on| settings.enable_type_names = on)),
     ("enum_attribute", Kind::Pair(|settings| &mut settings.enum_attribute)),
+    ("extern_crate", Kind::Pair(|settings| &mut settings.extern_crate)),
     ("extern_path", Kind::Pair(|settings| &mut settings.extern_path)),
     ("field_attribute", Kind::Pair(|settings| &mut settings.field_attribute)),
     ("file_descriptor_set", Kind::Flag(|settings, on| settings.file_descriptor_set = on)),

@@ -11,6 +11,8 @@ pub(crate) struct Settings {
     pub(crate) disable_comments: Vec<String>,
     pub(crate) skip_debug: Vec<String>,
     pub(crate) extern_path: Vec<(String, String)>,
+    /// Files whose types are in another crate, and its path.
+    pub(crate) extern_crate: Vec<(String, String)>,
     /// Where the messages of all packages are; then only services are generated.
     pub(crate) messages_at: Option<String>,
     pub(crate) type_attribute: Vec<(String, String)>,
@@ -52,6 +54,7 @@ impl Default for Settings {
             disable_comments: Vec::new(),
             skip_debug: Vec::new(),
             extern_path: Vec::new(),
+            extern_crate: Vec::new(),
             messages_at: None,
             type_attribute: Vec::new(),
             message_attribute: Vec::new(),
@@ -82,6 +85,11 @@ impl Settings {
             |path: &str| element.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.extern_path.iter().any(|(path, _)| within(path))
             || (!self.compile_well_known_types && within(".google.protobuf"))
+    }
+
+    /// Whether a file's types come from another crate.
+    pub(crate) fn is_in_extern_crate(&self, file: &str) -> bool {
+        self.extern_crate.iter().any(|(name, _)| name == file)
     }
 }
 

@@ -70,6 +70,22 @@ mod with_extern_path {
     pub(crate) mod foreign { pub(crate) mod deep { pub(crate) mod user { snapshot!("extern_path"); } } }
 }
 
+/// What would be a crate each: `extern_crate` was told to look here.
+#[rustfmt::skip]
+mod apart {
+    macro_rules! as_a_crate {
+        ($name:ident, $snapshot:literal) => {
+            pub(crate) mod $name {
+                pub(crate) mod apart { pub(crate) mod r#type { pub(crate) mod self_ { snapshot!($snapshot); } } }
+            }
+        };
+    }
+    as_a_crate!(dependency, "apart_dependency");
+    as_a_crate!(user, "apart_user");
+    as_a_crate!(user_messages, "apart_user_messages");
+    as_a_crate!(user_services, "apart_user_services");
+}
+
 use callwright::codegen::prost::Message;
 use callwright::{Channel, Requests, Responses, ServerContext, Status};
 use generated::routeguide::{
@@ -210,4 +226,30 @@ const PYTHON_2024: &str = "10001b0a0201021c22080a016b12030a010428012802";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_file_of_another_crate_is_not_generated_again() {
+    use apart::dependency::apart::r#type::self_ as dependency;
+    use apart::user_messages::apart::r#type::self_ as messages;
+    use apart::user_services::apart::r#type::self_ as services;
+
+    // One type each, wherever it is used.
+    let header = dependency::sha256_hash::HttpHeader::default();
+    let hash = dependency::Sha256Hash { header: Some(header), ..Default::default() };
+    let used = apart::user::apart::r#type::self_::Use { hash: Some(hash.clone()), ..Default::default() };
+    let again = messages::Use { hash: used.hash, header: hash.header, ..Default::default() };
+
+    // A service over the messages of another crate.
+    struct Uses;
+    impl services::UsedServicer for Uses {
+        async fn r#use(
+            &self,
+            request: messages::Use,
+            _: &mut ServerContext,
+        ) -> Result<dependency::sha256_hash::http_header::Type, Status> {
+            Ok(dependency::sha256_hash::http_header::Type { number: request.kind })
+        }
+    }
+    let _ = (services::UsedServer::new(Uses), again);
 }

@@ -120,6 +120,20 @@ fn extern_paths() {
 }
 
 #[test]
+fn a_file_of_another_crate() {
+    let file = "apart.type.self_.rs";
+    let builder = callwright_build::configure;
+    files(builder(), &["apart/dependency.proto"], &[(file, "apart_dependency")]);
+    let at_dependency = builder().extern_crate("apart/dependency.proto", "crate::apart::dependency");
+    files(at_dependency.clone(), &["apart/user.proto"], &[(file, "apart_user")]);
+
+    let messages = at_dependency.clone().build_client(false).build_server(false);
+    files(messages, &["apart/user.proto"], &[(file, "apart_user_messages")]);
+    let services = at_dependency.extern_crate("apart/user.proto", "crate::apart::user_messages");
+    files(services, &["apart/user.proto"], &[(file, "apart_user_services")]);
+}
+
+#[test]
 fn proto2_with_groups() {
     file("old_style.proto", "old_style.rs", "old_style");
 }

@@ -32,6 +32,7 @@ Options:
   --manifest FILE        also write which files were made from which, with their hashes, as JSON; --check checks it too
   --depfile FILE         also write the dependencies as make and ninja read them
   --extern-path P=R      types below .P are found at the Rust path R (repeatable)
+  --extern-crate F=R     the types of the file F, as an import names it, are in the crate R (repeatable)
   --client-only          stubs without servicers
   --server-only          servicers without stubs
   --option KEY=VALUE     an option, spelled as the plugin's parameters are (repeatable): bytes=., no_server, ..
@@ -97,6 +98,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Arguments, lexopt::Erro
             Long("option") => arguments.options.push(parser.value()?.string()?),
             Long("module-tree") => arguments.options.push(format!("include_file={}", parser.value()?.string()?)),
             Long("extern-path") => arguments.options.push(format!("extern_path={}", parser.value()?.string()?)),
+            Long("extern-crate") => arguments.options.push(format!("extern_crate={}", parser.value()?.string()?)),
             Long("client-only") => arguments.options.push("no_server".to_owned()),
             Long("server-only") => arguments.options.push("no_client".to_owned()),
             Long("manifest") => arguments.manifest = Some(parser.value()?.into()),

@@ -53,6 +53,21 @@ fn arguments_that_make_no_sense_are_refused() {
     }
 }
 
+#[test]
+fn a_file_of_another_crate_is_not_generated() {
+    let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../codegen/tests/protos");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let [include, out] = [&protos, &out].map(|path| path.to_str().unwrap());
+    let args = ["-I", include, "--out", out, "--extern-crate", "apart/dependency.proto=::other", "apart/user.proto"];
+    assert_eq!(gen_with(&args), Ok(ExitCode::SUCCESS));
+    let files = held(Path::new(out));
+    let text = &files["apart.type.self_.rs"];
+    assert!(text.contains("::other::apart::r#type::self_::sha256_hash::http_header::Type"), "{text}");
+    assert!(text.contains("trait UsedServicer") && !text.contains("KeptServicer"), "{text}");
+    assert!(text.contains("struct Use ") && !text.contains("struct Sha256Hash"), "{text}");
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct Set {
     #[prost(bytes = "vec", repeated, tag = "1")]
