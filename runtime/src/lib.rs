@@ -104,13 +104,14 @@ mod metadata;
 pub mod server;
 mod status;
 mod transport;
+mod waker_slot;
 
 pub use call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, ConnectivityState, Reply, RequestSender, StateWatch,
     Streaming, TargetError,
 };
-pub use codec::{Codec, CodecError, Prost};
+pub use codec::{BytesCodec, Codec, CodecError, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{

@@ -1,9 +1,11 @@
 //! What a client makes of a server that does not keep to gRPC: HTTP statuses, resets, missing and double messages.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use callwright::{Channel, Code, Status};
 use callwright_tests::support::raw::{self, frame, head, text, trailers};
-use callwright_tests::support::{count, say};
+use callwright_tests::support::{chat, count, say};
 use http::HeaderMap;
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -232,4 +234,23 @@ async fn metadata_that_came_from_elsewhere_does_not_speak_for_the_channel() {
     assert_eq!(passed_on.get("user-agent"), Some("another"));
     let second = say(&channel, "hello").extend_metadata(passed_on).send().await.unwrap();
     assert_eq!(second.trailing_metadata().get("x-agents"), Some("1"));
+}
+
+#[tokio::test]
+async fn the_deadline_covers_sending_to_a_server_that_does_not_read() {
+    // The server takes the call and never reads: flow control stops the sender.
+    let address = raw::server(|_, _, request, response| async move {
+        let _keep = (request, response);
+        std::future::pending().await
+    })
+    .await;
+    let channel = Channel::new(address).unwrap();
+    let (mut requests, _replies) = chat(&channel).timeout(Duration::from_millis(200)).start();
+    let big = "x".repeat(100_000);
+    let status = loop {
+        if let Err(status) = requests.send(big.clone()).await {
+            break status;
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
 }

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use callwright::RunningServer;
+use callwright::{Code, RunningServer};
 use callwright_tests::support::raw::{Answer, frame, grpc_request, request, text};
-use callwright_tests::support::serve;
+use callwright_tests::support::{Seen, serve};
 
 async fn send(server: &RunningServer, builder: http::request::Builder, body: Vec<Bytes>) -> Answer {
     request(&server.local_addr().to_string(), builder.body(()).unwrap(), body).await
@@ -157,4 +157,20 @@ async fn headers_over_the_limit_are_refused() {
     let builder = grpc_request("/test.Echo/Say").header("large", large);
     let answer = send(&server, builder, vec![text("hello")]).await;
     assert_eq!(answer.status, 431);
+}
+
+#[tokio::test]
+async fn the_handler_is_dropped_at_the_deadline_and_the_server_says_deadline_exceeded() {
+    // A client that sets a deadline and does not keep it itself: what comes is the server's own answer.
+    let (server, mut seen) = serve().await;
+    let late = grpc_request("/test.Echo/Say").header("grpc-timeout", "50m");
+    let answer = send(&server, late, vec![text("forever")]).await;
+    assert_eq!(answer.get("grpc-status"), Some("4"));
+    let done = loop {
+        match seen.recv().await.expect("the handler to end") {
+            Seen::Done(outcome) => break outcome.status().code(),
+            Seen::Started(_) | Seen::Inactive | Seen::Dropped | Seen::Cancelled => {}
+        }
+    };
+    assert_eq!(done, Code::DeadlineExceeded);
 }

@@ -153,7 +153,7 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
         let request = Request {
             path,
             metadata: self.options.metadata,
-            wait_for_ready: self.options.wait_for_ready.unwrap_or(false),
+            wait_for_ready: self.options.wait_for_ready,
             deadline,
             compressor,
         };

@@ -24,6 +24,7 @@ use crate::metadata::{self, Metadata};
 use crate::status::Status;
 use crate::transport::client::{Opened, RequestHead};
 use crate::transport::{Event, StreamError};
+use crate::waker_slot::WakerSlot;
 
 /// How much of what was sent is kept to be sent again, in bytes; a call that has sent more is not sent again.
 const REPLAY_LIMIT: usize = 256 * 1024;
@@ -33,7 +34,7 @@ const REPLAY_LIMIT: usize = 256 * 1024;
 pub(super) struct Request {
     pub(super) path: PathAndQuery,
     pub(super) metadata: Metadata,
-    pub(super) wait_for_ready: bool,
+    pub(super) wait_for_ready: Option<bool>,
     pub(super) deadline: Option<Instant>,
     pub(super) compressor: Option<Arc<dyn Compressor>>,
 }
@@ -73,13 +74,22 @@ struct State {
     with_head: usize,
     /// Whether this stream's half-close is on its way.
     end_sent: bool,
-    receiver: Option<Waker>,
-    sender: Option<Waker>,
+    receiver: WakerSlot,
+    sender: WakerSlot,
 }
 
 impl State {
     fn new(phase: Phase, replay: Option<Replay>) -> State {
-        State { phase, replay, peeked: None, attempt: 0, with_head: 0, end_sent: false, receiver: None, sender: None }
+        State {
+            phase,
+            replay,
+            peeked: None,
+            attempt: 0,
+            with_head: 0,
+            end_sent: false,
+            receiver: WakerSlot::default(),
+            sender: WakerSlot::default(),
+        }
     }
 
     /// Sends what is left of a message without waiting for the windows: it is the last of the call.
@@ -135,7 +145,7 @@ impl Exchange {
         let request = Request {
             path: PathAndQuery::from_static("/"),
             metadata: Metadata::new(),
-            wait_for_ready: false,
+            wait_for_ready: None,
             deadline: None,
             compressor: None,
         };
@@ -165,7 +175,7 @@ impl Exchange {
     /// Ready when the call has left the queue: with its stream, or with the status that it ended with.
     pub(super) fn poll_left_queue(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
-        keep(&mut state.receiver, cx);
+        state.receiver.keep(cx);
         match &state.phase {
             Phase::Queued => Poll::Pending,
             Phase::Over(Some(status)) => Poll::Ready(Err(status.clone())),
@@ -177,7 +187,7 @@ impl Exchange {
     pub(super) fn poll_event(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
         let mut state = self.lock();
         loop {
-            keep(&mut state.receiver, cx);
+            state.receiver.keep(cx);
             if let Some(event) = state.peeked.take() {
                 return Poll::Ready(Ok(event));
             }
@@ -207,7 +217,7 @@ impl Exchange {
     ) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         loop {
-            keep(&mut state.sender, cx);
+            state.sender.keep(cx);
             if outgoing.attempt.is_some_and(|attempt| attempt != state.attempt) {
                 // The call was sent again meanwhile, this message with it.
                 return Poll::Ready(Ok(()));
@@ -235,13 +245,13 @@ impl Exchange {
                 Poll::Ready(Ok(event)) => {
                     state_mut.peeked = Some(event);
                     state_mut.replay = None;
-                    wake(&mut state_mut.receiver);
+                    state_mut.receiver.wake();
                     continue;
                 }
                 Poll::Ready(Err(cause)) => cause,
                 Poll::Pending => error,
             };
-            wake(&mut state_mut.receiver);
+            state_mut.receiver.wake();
             state = self.broken(state, &cause);
         }
     }
@@ -272,8 +282,8 @@ impl Exchange {
         }
         let before = std::mem::replace(&mut state.phase, Phase::Over(status));
         state.replay = None;
-        wake(&mut state.receiver);
-        wake(&mut state.sender);
+        state.receiver.wake();
+        state.sender.wake();
         drop(state);
         if let Phase::Queued = before {
             self.core().forget(self.ticket);
@@ -319,8 +329,8 @@ impl Exchange {
             error.to_status(&opened.peer)
         };
         state.phase = Phase::Over(Some(status));
-        wake(&mut state.sender);
-        wake(&mut state.receiver);
+        state.sender.wake();
+        state.receiver.wake();
         state
     }
 
@@ -331,7 +341,7 @@ impl Exchange {
 
 impl QueuedCall for Exchange {
     fn waits_for_ready(&self) -> bool {
-        self.request.wait_for_ready
+        self.request.wait_for_ready.unwrap_or(false)
     }
 
     fn head(&self, limit: usize) -> Result<RequestHead, Status> {
@@ -352,7 +362,12 @@ impl QueuedCall for Exchange {
         // After the metadata, which has another's agent where it was passed on from another call.
         headers.insert(header::USER_AGENT, settings.user_agent.clone());
         let authority = settings.authority.as_ref().unwrap_or_else(|| self.core().target().authority());
-        let head = RequestHead { authority: authority.clone(), path: self.request.path.clone(), headers };
+        let head = RequestHead {
+            authority: authority.clone(),
+            path: self.request.path.clone(),
+            headers,
+            wait_for_ready: self.request.wait_for_ready,
+        };
         // A call without metadata could not be made smaller.
         if !self.request.metadata.is_empty() {
             metadata::check_size(head.size(), limit)?;
@@ -389,8 +404,8 @@ impl QueuedCall for Exchange {
             }
             Err(status) => Phase::Over(Some(status)),
         };
-        wake(&mut state.receiver);
-        wake(&mut state.sender);
+        state.receiver.wake();
+        state.sender.wake();
     }
 }
 
@@ -412,17 +427,4 @@ fn remember(replay: &mut Option<Replay>, message: &Bytes) {
         return;
     }
     kept.messages.push(message.clone());
-}
-
-fn keep(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    match slot {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *slot = Some(cx.waker().clone()),
-    }
-}
-
-fn wake(slot: &mut Option<Waker>) {
-    if let Some(waker) = slot.take() {
-        waker.wake();
-    }
 }

@@ -51,7 +51,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `http://host:port`.
+    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `inproc:name` for
+    /// a server in the same process, `http://host:port`.
     /// A name without a port has port 443, as in every gRPC; after `http://` it is 80.
     pub fn builder(target: impl Into<String>) -> ChannelBuilder {
         ChannelBuilder::new(target.into())

@@ -19,7 +19,7 @@ const DEFAULT_PORT: u16 = 443;
 /// A target that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "target {target:?} cannot be used: {problem} (targets look like dns:///host:port, host:port, ipv4:1.2.3.4:port, ipv6:[::1]:port, unix:/path, http://host:port)"
+    "target {target:?} cannot be used: {problem} (targets look like dns:///host:port, host:port, ipv4:1.2.3.4:port, ipv6:[::1]:port, unix:/path, inproc:name, http://host:port)"
 )]
 pub struct TargetError {
     target: String,
@@ -114,6 +114,12 @@ fn parse(text: &str) -> Result<Endpoint, String> {
     }
     if let Some(rest) = text.strip_prefix("unix:") {
         return unix(rest);
+    }
+    if let Some(name) = text.strip_prefix("inproc:") {
+        return match name {
+            "" => Err("the name of the server in this process is empty".into()),
+            name => Ok(Endpoint::Addresses(vec![Address::Inproc(name.to_owned())])),
+        };
     }
     if let Some((scheme, _)) = text.split_once("://") {
         return Err(format!("scheme {scheme:?} is not known"));

@@ -51,6 +51,21 @@ impl<T: prost::Message + Default + 'static> Codec<T> for Prost {
     }
 }
 
+/// The codec of messages that stay bytes: what passes calls on needs no more.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BytesCodec;
+
+impl Codec<Bytes> for BytesCodec {
+    fn encode(&self, message: &Bytes, buffer: &mut BytesMut) -> Result<(), CodecError> {
+        buffer.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Bytes, CodecError> {
+        Ok(bytes)
+    }
+}
+
 /// A codec that a method description can hold: a static one costs nothing, a shared one is counted.
 pub(crate) enum SharedCodec<T: 'static> {
     Static(&'static dyn Codec<T>),

@@ -4,8 +4,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use crate::transport::Address;
 
-/// Where a server is to listen: `host:port` (port 0 for any free one), `:port` for all interfaces, `unix:path`, or a
-/// `SocketAddr`.
+/// Where a server is to listen: `host:port` (port 0 for any free one), `:port` for all interfaces, `unix:path`,
+/// `inproc:name`, or a `SocketAddr`.
 ///
 /// Made from text, from a [`SocketAddr`] and from an [`Address`]; whether it makes sense is said by
 /// [`bind`](crate::ServerBuilder::bind).
@@ -27,6 +27,9 @@ impl ListenAddress {
                 "" => Err("the path of the Unix socket is empty".into()),
                 _ => Ok(text.to_owned()),
             };
+        }
+        if text.starts_with("inproc:") {
+            return Ok(text.to_owned());
         }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(format!("{scheme}:// is for clients: give the host and the port alone"));
@@ -93,6 +96,7 @@ mod tests {
             ("ipv4:127.0.0.1:80", "127.0.0.1:80"),
             ("ipv6:[::1]:80", "[::1]:80"),
             (":8080", "[::]:8080"),
+            ("inproc:greeter", "inproc:greeter"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:///run/a.sock", "unix:///run/a.sock"),
         ] {

@@ -13,7 +13,7 @@ use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
-use crate::transport::server::Listener;
+use crate::transport::Listener;
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
@@ -49,7 +49,9 @@ impl Server {
 #[non_exhaustive]
 pub enum BindError {
     /// The address makes no sense.
-    #[error("cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path)")]
+    #[error(
+        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, inproc:name)"
+    )]
     Address {
         /// The address that was given.
         address: String,
@@ -160,7 +162,7 @@ impl ServerBuilder {
     }
 
     /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
-    /// or a `SocketAddr`.
+    /// a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free).
     ///
     /// # Errors
     /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.

@@ -22,14 +22,15 @@ pub(super) async fn drains(draining: &mut watch::Receiver<bool>) {
 
 /// Serves a connection until the client closes it, or until `draining` and its calls are done.
 pub(super) async fn serve(
-    mut connection: Connection,
+    connection: Connection,
     peer: Address,
     settings: Arc<Settings>,
     methods: Arc<Methods>,
     mut draining: watch::Receiver<bool>,
 ) {
-    // Dropped with the connection, and with it the calls that are still under way.
     let mut calls = JoinSet::new();
+    // Dropped before the calls, whose clients then see a connection that broke and not calls that were cancelled.
+    let mut connection = connection;
     let mut told = false;
     loop {
         tokio::select! {

@@ -36,6 +36,7 @@ pub(super) struct CallInfo {
     pub(super) peer: Address,
     pub(super) deadline: Option<Instant>,
     pub(super) auth: AuthContext,
+    pub(super) wait_for_ready: Option<bool>,
 }
 
 impl ServerContext {
@@ -95,6 +96,12 @@ impl ServerContext {
     /// How long until the deadline: zero once it has passed, `None` without one.
     pub fn time_remaining(&self) -> Option<Duration> {
         self.call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// What the client's call said of wait-for-ready. It does not travel: only a call from within this process
+    /// (`inproc:`) shows it, any other is `None`, as one that did not say.
+    pub fn wait_for_ready(&self) -> Option<bool> {
+        self.call.wait_for_ready
     }
 
     /// Whether the call still runs: `false` once it has ended, was cancelled, or its deadline has passed.

@@ -21,7 +21,7 @@ use crate::codec::frame::{Decoder, Receiver};
 use crate::compression::AcceptEncoding;
 use crate::metadata::Metadata;
 use crate::status::Status;
-use crate::transport::server::Incoming;
+use crate::transport::server::{InProcess, Incoming};
 use crate::transport::{Address, RecvStream};
 
 /// A call that can be run.
@@ -154,6 +154,7 @@ fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallIn
         peer,
         deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         auth: AuthContext::default(),
+        wait_for_ready: head.extensions.get::<InProcess>().and_then(|call| call.wait_for_ready),
     };
     Ok((call, Decoder::new(compressor, settings.messages.max_receive_size, Receiver::Server)))
 }

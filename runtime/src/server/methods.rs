@@ -6,11 +6,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::context::ServerContext;
 use super::handler::Accepted;
 use super::requests::Requests;
 use super::responses::Responses;
 use crate::call::Method;
+use crate::codec::{BytesCodec, SharedCodec};
 use crate::status::Status;
 
 type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
@@ -30,6 +33,7 @@ pub trait Service {
 #[derive(Default)]
 pub struct Methods {
     handlers: HashMap<String, Handler>,
+    fallback: Option<Handler>,
     services: Vec<String>,
     duplicate: Option<String>,
 }
@@ -45,8 +49,30 @@ impl Methods {
         ServiceMethods { methods: self, servicer }
     }
 
+    /// Serves every method that is not registered, of any service, with messages that stay bytes (grpc-go's
+    /// `UnknownServiceHandler`): for what passes calls on. All four kinds of call come as a stream both ways. The last
+    /// fallback that is registered counts.
+    pub fn fallback<S, F>(&mut self, servicer: Arc<S>, function: F)
+    where
+        S: Send + Sync + 'static,
+        F: for<'a> Fn(&'a S, Requests<Bytes>, &'a mut Responses<Bytes>, &'a mut ServerContext) -> Handled<'a, ()>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.fallback = Some(Arc::new(move |accepted| {
+            let (servicer, function) = (servicer.clone(), function.clone());
+            Box::pin(async move {
+                let mut call = accepted.open(SharedCodec::Static(&BytesCodec), SharedCodec::Static(&BytesCodec));
+                function(&servicer, call.requests, &mut call.responses, &mut call.context).await?;
+                call.responses.flush().await
+            })
+        }));
+    }
+
     pub(super) fn find(&self, path: &str) -> Option<&Handler> {
-        self.handlers.get(path)
+        self.handlers.get(path).or(self.fallback.as_ref())
     }
 
     /// Whether any method of the service in this path is served.
@@ -158,10 +184,7 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
     where
         Req: Send + 'static,
         Res: Send + 'static,
-        F: Fn(Arc<S>, Accepted, crate::codec::SharedCodec<Req>, crate::codec::SharedCodec<Res>) -> Handled<'static, ()>
-            + Send
-            + Sync
-            + 'static,
+        F: Fn(Arc<S>, Accepted, SharedCodec<Req>, SharedCodec<Res>) -> Handled<'static, ()> + Send + Sync + 'static,
     {
         let servicer = self.servicer.clone();
         let (path, request, response) = method.into_parts();

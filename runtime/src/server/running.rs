@@ -10,8 +10,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::builder::Settings;
 use super::connection;
 use super::methods::Methods;
-use crate::transport::Address;
-use crate::transport::server::{Connection, Listener};
+use crate::transport::server::Connection;
+use crate::transport::{Address, Listener};
 
 /// How long an accept that failed (out of file descriptors, say) is left alone before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -74,14 +74,14 @@ impl fmt::Debug for RunningServer {
 
 /// Accepts connections until the server drains, then waits for those that are left.
 async fn accept(
-    listener: Listener,
+    mut listener: Listener,
     settings: Arc<Settings>,
     methods: Arc<Methods>,
     mut draining: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     loop {
-        let (io, peer) = tokio::select! {
+        let (socket, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
@@ -94,7 +94,7 @@ async fn accept(
         };
         let (settings, methods, mut draining) = (settings.clone(), methods.clone(), draining.clone());
         connections.spawn(async move {
-            let handshake = Connection::handshake(io, settings.max_concurrent_streams);
+            let handshake = Connection::handshake(socket, settings.max_concurrent_streams);
             let connection = tokio::select! {
                 connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
                 // A client that has not said a word has no calls to wait for.

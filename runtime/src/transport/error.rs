@@ -72,6 +72,8 @@ enum Kind {
     Reset(u32),
     /// The connection went away, or refused the stream.
     Connection(Arc<h2::Error>),
+    /// The connection within the process was closed, for this reason.
+    Closed(&'static str),
     /// The stream was used after its end.
     Ended,
 }
@@ -79,6 +81,10 @@ enum Kind {
 impl StreamError {
     pub(super) fn ended() -> Self {
         StreamError { kind: Kind::Ended, unprocessed: false }
+    }
+
+    pub(super) fn closed(reason: &'static str) -> Self {
+        StreamError { kind: Kind::Closed(reason), unprocessed: false }
     }
 
     pub(super) fn from_h2(error: h2::Error) -> Self {
@@ -127,6 +133,7 @@ impl StreamError {
             Kind::Connection(error) => {
                 Status::unavailable(format!("the connection to {peer} broke: {error}")).with_source(error.clone())
             }
+            Kind::Closed(reason) => Status::unavailable(format!("the connection to {peer} broke: {reason}")),
             Kind::Ended => Status::internal("the stream was used after its end"),
         }
     }

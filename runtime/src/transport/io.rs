@@ -7,11 +7,31 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::Address;
+
 /// The socket under a connection.
 #[derive(Debug)]
 pub(crate) enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Io {
+    /// Connects to an address that has a socket.
+    pub(super) async fn connect(address: &Address) -> io::Result<Io> {
+        let unsupported = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        match address {
+            Address::Ip(address) => {
+                let socket = TcpStream::connect(address).await?;
+                // Batching writes is the transport's task, not Nagle's.
+                socket.set_nodelay(true)?;
+                Ok(Io::Tcp(socket))
+            }
+            Address::Unix(Some(path)) => Ok(Io::Unix(UnixStream::connect(path).await?)),
+            Address::Unix(None) => unsupported("the Unix socket has no path"),
+            Address::Inproc(_) => unsupported("the server is in this process and has no socket"),
+        }
+    }
 }
 
 macro_rules! on_socket {

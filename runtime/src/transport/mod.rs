@@ -1,40 +1,26 @@
 //! The seam between calls and the network: the only room that touches sockets, and the only one that knows HTTP/2.
 //!
-//! A call is opened, its bytes go out, headers, bytes and trailers come in, and either side may reset it. No type of
-//! the HTTP/2 library shows outside this folder, so that the library can be replaced whole.
+//! A call is opened, its bytes go out, headers, bytes and trailers come in, and either side may reset it. What carries it
+//! is HTTP/2 on a socket, or nothing but memory where both sides are in one process; calls do not know which.
 
 pub(crate) mod address;
 pub(crate) mod client;
 mod error;
+mod http2;
+mod inproc;
 mod io;
-mod preface;
+mod limits;
+mod listener;
 pub(crate) mod server;
 mod stream;
 mod unix;
 
 pub(crate) use address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
+pub(crate) use listener::Listener;
 pub(crate) use stream::{Event, RecvStream};
 
 /// Window of one stream, in bytes.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Window of a client's connection, in bytes: as many streams as a server allows may stand unread, and the calls beside
-/// them go on. (The library gives a connection's window back only as its streams are read.)
-const CLIENT_CONNECTION_WINDOW: u32 = 1024 * 1024 * 1024;
-/// Window of a server's connection, in bytes: room for 256 handlers that do not read, and a bound on what one client can
-/// make the server hold.
-const SERVER_CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// Largest header list that is taken, in bytes: gRPC's hard limit.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
-/// What one stream may have waiting for the peer, in bytes.
-const SEND_BUFFER: usize = 256 * 1024;
-/// The library's count of small DATA frames is switched off: it never gives back what arrived for a stream that was
-/// reset, so that a connection on which streams of small messages are cancelled dies sooner or later. The connection's
-/// window is what bounds the memory.
-const SMALL_FRAME_BUDGET: usize = usize::MAX;
-/// How many streams that ended before the peer knew are remembered, for a second. What still arrives for one of them is
-/// dropped; for one that is forgotten it counts as the peer's fault, and at the library's 1,024 the connection ends.
-const REMEMBERED_RESETS: usize = 4096;
-/// How many calls a client may cancel before the server has looked at them. The library's own 20 end the connection of a
-/// client that gives up some calls at once; an attacker who opens and resets streams for ever passes this soon.
-const UNSEEN_RESETS: usize = 4096;

@@ -1,231 +1,146 @@
-//! A server's side: listening, accepting connections, and the streams that clients open on them.
+//! A server's side: connections from clients, and the streams that they open.
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
-use tokio::net::{TcpListener, UnixListener};
+use http::{HeaderMap, StatusCode};
 
 use super::io::Io;
-use super::preface::{FirstFrame, Watched};
-use super::stream::{RecvStream, SendStream};
-use super::unix::SocketFile;
-use super::{Address, StreamError};
+use super::stream::RecvStream;
+use super::{StreamError, http2, inproc};
 
-/// Where a server listens.
+/// A client that was accepted, before it has said a word.
 #[derive(Debug)]
-pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix {
-        // Dropped before the listener, which keeps the file's inode from being given to another.
-        file: SocketFile,
-        listener: UnixListener,
-    },
-}
-
-impl Listener {
-    /// Listens on `host:port` or, with the prefix `unix:`, on a socket file.
-    pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
-        let Some(path) = address.strip_prefix("unix:") else {
-            let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
-            return Ok(Listener::Tcp(TcpListener::bind(address).await?));
-        };
-        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-        let (listener, file) = SocketFile::bind(path).await?;
-        Ok(Listener::Unix { file, listener })
-    }
-
-    pub(crate) fn local_address(&self) -> io::Result<Address> {
-        match self {
-            Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
-            Listener::Unix { file, .. } => Ok(Address::Unix(Some(file.path().to_owned()))),
-        }
-    }
-
-    pub(crate) async fn accept(&self) -> io::Result<(Io, Address)> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (socket, mut peer) = listener.accept().await?;
-                // A socket for both families has its IPv4 peers behind ::ffff:, which no peer calls itself.
-                peer.set_ip(peer.ip().to_canonical());
-                // A socket that the peer has closed already says so again when it is used.
-                let _ = socket.set_nodelay(true);
-                Ok((Io::Tcp(socket), Address::Ip(peer)))
-            }
-            Listener::Unix { listener, .. } => {
-                let (socket, peer) = listener.accept().await?;
-                Ok((Io::Unix(socket), Address::Unix(peer.as_pathname().map(PathBuf::from))))
-            }
-        }
-    }
+pub(crate) enum Socket {
+    Io(Io),
+    Inproc(inproc::Dial),
 }
 
 /// A connection from a client.
-pub(crate) struct Connection {
-    connection: h2::server::Connection<Watched<Io>, Bytes>,
-    first: Arc<OnceLock<FirstFrame>>,
+pub(crate) enum Connection {
+    Http2(Box<http2::server::Connection>),
+    Inproc(inproc::Accepted),
 }
 
 impl Connection {
-    pub(crate) async fn handshake(io: Io, max_concurrent_streams: u32) -> Result<Connection, h2::Error> {
-        let (io, first) = Watched::client(io);
-        let connection = h2::server::Builder::new()
-            .initial_window_size(super::STREAM_WINDOW)
-            .initial_connection_window_size(super::SERVER_CONNECTION_WINDOW)
-            .max_header_list_size(super::MAX_HEADER_LIST_SIZE)
-            .max_send_buffer_size(super::SEND_BUFFER)
-            .data_frame_budget(super::SMALL_FRAME_BUDGET)
-            .max_concurrent_streams(max_concurrent_streams)
-            .max_concurrent_reset_streams(super::REMEMBERED_RESETS)
-            .max_pending_accept_reset_streams(super::UNSEEN_RESETS)
-            .handshake(io)
-            .await?;
-        Ok(Connection { connection, first })
+    pub(crate) async fn handshake(socket: Socket, max_concurrent_streams: u32) -> io::Result<Connection> {
+        match socket {
+            Socket::Io(io) => http2::server::Connection::handshake(io, max_concurrent_streams)
+                .await
+                .map(|connection| Connection::Http2(Box::new(connection)))
+                .map_err(io::Error::other),
+            Socket::Inproc(dial) => Ok(Connection::Inproc(dial.accept(max_concurrent_streams))),
+        }
     }
 
     /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        // An error ends the connection; each of its calls learns of it by itself.
-        Poll::Ready(match ready!(self.connection.poll_accept(cx)) {
-            Some(Ok((request, respond))) => {
-                let (head, body) = request.into_parts();
-                let recv = RecvStream::new(body);
-                Some(Incoming { head, recv, send: ResponseStream::new(respond, self.first.clone()) })
+        match self {
+            Connection::Http2(connection) => {
+                Poll::Ready(ready!(connection.poll_accept(cx)).map(|(head, recv, send)| Incoming {
+                    head,
+                    recv: RecvStream::Http2(recv),
+                    send: ResponseStream::Http2(send),
+                }))
             }
-            Some(Err(_)) | None => None,
-        })
+            Connection::Inproc(connection) => connection.poll_accept(cx),
+        }
     }
 
     /// Takes no more calls, and ends when those that are here have ended.
     pub(crate) fn graceful_shutdown(&mut self) {
-        self.connection.graceful_shutdown();
+        match self {
+            Connection::Http2(connection) => connection.graceful_shutdown(),
+            Connection::Inproc(connection) => connection.drain(),
+        }
     }
 }
 
 /// A call that a client opened.
+#[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) head: Parts,
     pub(crate) recv: RecvStream,
     pub(crate) send: ResponseStream,
 }
 
-/// The response of a call.
+/// What a client in the same process says of a call beside its headers; it is in the head's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InProcess {
+    pub(crate) wait_for_ready: Option<bool>,
+}
+
+/// The response of a call. Dropping it before its end resets the call.
 #[derive(Debug)]
-pub(crate) struct ResponseStream {
-    state: State,
-    first: Arc<OnceLock<FirstFrame>>,
-    waiting: Arc<Waiting>,
-    /// Wakes all of `waiting`.
-    waker: Waker,
-}
-
-#[derive(Debug)]
-enum State {
-    Head(h2::server::SendResponse<Bytes>),
-    Body(SendStream),
-    Ended,
-}
-
-/// Who waits on the sending side of one stream. The library keeps one waker for both, the latest, and a handler that
-/// sends from a future of its own (one of a `FuturesUnordered`, say) does not have the waker of its task.
-#[derive(Debug, Default)]
-struct Waiting {
-    sender: AtomicWaker,
-    reset: AtomicWaker,
-}
-
-impl Wake for Waiting {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.sender.wake();
-        self.reset.wake();
-    }
+pub(crate) enum ResponseStream {
+    Http2(http2::server::ResponseHalf),
+    Inproc(inproc::ResponseHalf),
 }
 
 impl ResponseStream {
-    fn new(respond: h2::server::SendResponse<Bytes>, first: Arc<OnceLock<FirstFrame>>) -> Self {
-        let waiting = Arc::new(Waiting::default());
-        ResponseStream { state: State::Head(respond), first, waker: Waker::from(waiting.clone()), waiting }
-    }
-
     /// The largest header list that the client takes, in bytes.
     pub(crate) fn header_limit(&self) -> usize {
-        FirstFrame::header_limit(&self.first)
+        match self {
+            ResponseStream::Http2(half) => half.header_limit(),
+            ResponseStream::Inproc(_) => inproc::HEADER_LIMIT,
+        }
     }
 
     /// Sends the head; with `end` it is all there is.
     pub(crate) fn send_head(&mut self, status: StatusCode, headers: HeaderMap, end: bool) -> Result<(), StreamError> {
-        let State::Head(respond) = &mut self.state else {
-            return Err(StreamError::ended());
-        };
-        let mut response = Response::new(());
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        let stream = respond.send_response(response, end).map_err(StreamError::from_h2)?;
-        // A finished stream is still watched for nothing more; dropping both halves lets the library forget it.
-        self.state = if end { State::Ended } else { State::Body(SendStream::new(stream)) };
-        Ok(())
+        match self {
+            ResponseStream::Http2(half) => half.send_head(status, headers, end),
+            ResponseStream::Inproc(half) => half.send_head(status, headers, end),
+        }
     }
 
+    /// Sends as much of `data` as the client's window allows; ready when all of it is on its way.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
-        self.waiting.sender.register(cx.waker());
-        match &mut self.state {
-            State::Body(stream) => stream.poll_send(&mut Context::from_waker(&self.waker), data),
-            State::Head(_) | State::Ended => Poll::Ready(Err(StreamError::ended())),
+        match self {
+            ResponseStream::Http2(half) => half.poll_send(cx, data),
+            ResponseStream::Inproc(half) => half.poll_send(cx, data),
         }
     }
 
+    /// Sends data without waiting for the window.
     pub(crate) fn send_now(&mut self, data: Bytes) -> Result<(), StreamError> {
-        match &mut self.state {
-            State::Body(stream) => stream.send_now(data, false),
-            State::Head(_) | State::Ended => Err(StreamError::ended()),
+        match self {
+            ResponseStream::Http2(half) => half.send_now(data),
+            ResponseStream::Inproc(half) => half.send_now(data),
         }
     }
 
+    /// Ends the call with trailers.
     pub(crate) fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), StreamError> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Body(mut stream) => stream.send_trailers(trailers),
-            State::Head(_) | State::Ended => Err(StreamError::ended()),
+        match self {
+            ResponseStream::Http2(half) => half.send_trailers(trailers),
+            ResponseStream::Inproc(half) => half.send_trailers(trailers),
         }
     }
 
     /// Ends the call at once in both directions, with CANCEL.
     pub(crate) fn reset(&mut self) {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Head(mut respond) => respond.send_reset(h2::Reason::CANCEL),
-            State::Body(mut stream) => stream.reset(),
-            State::Ended => {}
+        match self {
+            ResponseStream::Http2(half) => half.reset(),
+            ResponseStream::Inproc(half) => half.reset(),
         }
     }
 
     /// Ready when the client has cancelled the call or its connection is gone.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
-        self.waiting.reset.register(cx.waker());
-        self.poll_state_reset()
+        match self {
+            ResponseStream::Http2(half) => half.poll_reset(cx),
+            ResponseStream::Inproc(half) => half.poll_reset(cx),
+        }
     }
 
     /// Whether the client has cancelled the call or its connection is gone; who waits for that goes on waiting.
     pub(crate) fn is_reset(&mut self) -> bool {
-        self.poll_state_reset().is_ready()
-    }
-
-    fn poll_state_reset(&mut self) -> Poll<StreamError> {
-        let cx = &mut Context::from_waker(&self.waker);
-        match &mut self.state {
-            State::Head(respond) => respond.poll_reset(cx).map(|reset| match reset {
-                Ok(reason) => StreamError::reset(reason),
-                Err(error) => StreamError::from_h2(error),
-            }),
-            State::Body(stream) => stream.poll_reset(cx),
-            State::Ended => Poll::Pending,
+        match self {
+            ResponseStream::Http2(half) => half.is_reset(),
+            ResponseStream::Inproc(half) => half.is_reset(),
         }
     }
 }

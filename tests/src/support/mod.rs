@@ -163,7 +163,12 @@ pub fn chat(channel: &Channel) -> Call<Bidi, String, String> {
 
 /// A server of [`Echo`] on a free port.
 pub async fn serve() -> (RunningServer, mpsc::UnboundedReceiver<Seen>) {
-    serve_with(Server::builder(), "127.0.0.1:0").await
+    serve_on("127.0.0.1:0").await
+}
+
+/// A server of [`Echo`] at this address.
+pub async fn serve_on(address: &str) -> (RunningServer, mpsc::UnboundedReceiver<Seen>) {
+    serve_with(Server::builder(), address).await
 }
 
 /// A server of [`Echo`] as it is set up here.

@@ -5,7 +5,7 @@ fn request(channel: &Channel) -> Arc<Exchange> {
     let request = Request {
         path: PathAndQuery::from_static("/test.Echo/Say"),
         metadata: Metadata::new(),
-        wait_for_ready: true,
+        wait_for_ready: Some(true),
         deadline: None,
         compressor: None,
     };

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use callwright::{Code, Status};
-use callwright_tests::support::raw::{self, grpc_request, text};
-use callwright_tests::support::{Seen, channel_to, chat, count, say, serve, sum, under_way};
+use callwright_tests::support::{Seen, channel_to, chat, count, say, serve_on, sum, under_way};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
+
+use super::LISTEN;
 
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(60);
@@ -31,25 +32,15 @@ async fn assert_handler_ended(seen: &mut mpsc::UnboundedReceiver<Seen>, code: Co
 
 #[tokio::test]
 async fn a_handler_that_takes_too_long_ends_in_deadline_exceeded_here() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let status = say(&channel, "forever").timeout(SHORT).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
-async fn the_handler_is_dropped_at_the_deadline_and_the_server_says_deadline_exceeded() {
-    // A client that sets a deadline and does not keep it itself: what comes is the server's own answer.
-    let (server, mut seen) = serve().await;
-    let request = grpc_request("/test.Echo/Say").header("grpc-timeout", "50m").body(()).unwrap();
-    let answer = raw::request(&server.local_addr().to_string(), request, vec![text("forever")]).await;
-    assert_eq!(answer.get("grpc-status"), Some("4"));
-    assert_handler_ended(&mut seen, Code::DeadlineExceeded).await;
-}
-
-#[tokio::test]
 async fn the_handler_sees_what_is_left_of_the_deadline() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let left = say(&channel, "remaining").timeout(Duration::from_secs(100)).await.unwrap();
     assert!(left == "Some(99)" || left == "Some(100)", "{left}");
@@ -58,7 +49,7 @@ async fn the_handler_sees_what_is_left_of_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handler_that_never_waits_sees_its_deadline_and_its_cancellation() {
-    let (server, mut seen) = serve().await;
+    let (server, mut seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     // What it answers then and the client's own deadline are in a race.
     let late = under_way(say(&channel, "busy").timeout(SHORT));
@@ -73,7 +64,7 @@ async fn a_handler_that_never_waits_sees_its_deadline_and_its_cancellation() {
 
 #[tokio::test]
 async fn the_deadline_covers_a_stream_that_was_open_before() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let (mut requests, mut replies) = chat(&channel).timeout(SHORT).start();
     requests.send("one".into()).await.unwrap();
@@ -83,27 +74,8 @@ async fn the_deadline_covers_a_stream_that_was_open_before() {
 }
 
 #[tokio::test]
-async fn the_deadline_covers_sending_to_a_server_that_does_not_read() {
-    // The server takes the call and never reads: flow control stops the sender.
-    let address = raw::server(|_, _, request, response| async move {
-        let _keep = (request, response);
-        std::future::pending().await
-    })
-    .await;
-    let channel = callwright::Channel::new(address).unwrap();
-    let (mut requests, _replies) = chat(&channel).timeout(Duration::from_millis(200)).start();
-    let big = "x".repeat(100_000);
-    let status = loop {
-        if let Err(status) = requests.send(big.clone()).await {
-            break status;
-        }
-    };
-    assert_eq!(status.code(), Code::DeadlineExceeded);
-}
-
-#[tokio::test]
 async fn dropping_a_call_cancels_it_at_the_server() {
-    let (server, mut seen) = serve().await;
+    let (server, mut seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let call = under_way(say(&channel, "forever"));
     assert!(matches!(next(&mut seen).await, Seen::Started(_)));
@@ -113,7 +85,7 @@ async fn dropping_a_call_cancels_it_at_the_server() {
 
 #[tokio::test]
 async fn losing_the_connection_cancels_the_handler() {
-    let (server, mut seen) = serve().await;
+    let (server, mut seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let call = under_way(say(&channel, "forever"));
     assert!(matches!(next(&mut seen).await, Seen::Started(_)));
@@ -124,7 +96,7 @@ async fn losing_the_connection_cancels_the_handler() {
 
 #[tokio::test]
 async fn dropping_a_sender_before_finish_cancels_the_call() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let (mut requests, reply) = sum(&channel).start();
     requests.send(1).await.unwrap();
@@ -136,7 +108,7 @@ async fn dropping_a_sender_before_finish_cancels_the_call() {
 
 #[tokio::test]
 async fn dropping_a_stream_ends_the_sending_half() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     let (mut requests, replies) = chat(&channel).start();
     requests.send("one".into()).await.unwrap();
@@ -146,7 +118,7 @@ async fn dropping_a_stream_ends_the_sending_half() {
 
 #[tokio::test]
 async fn a_stream_dropped_half_way_leaves_the_connection_usable() {
-    let (server, _seen) = serve().await;
+    let (server, _seen) = serve_on(LISTEN).await;
     let channel = channel_to(&server);
     for _ in 0..4 {
         let mut numbers = count(&channel, 1_000_000).await.unwrap();

@@ -1,0 +1,69 @@
+//! Where a server listens.
+
+use std::io;
+use std::path::PathBuf;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::io::Io;
+use super::server::Socket;
+use super::unix::SocketFile;
+use super::{Address, inproc};
+
+/// Where a server listens.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        // Dropped before the listener, which keeps the file's inode from being given to another.
+        file: SocketFile,
+        listener: UnixListener,
+    },
+    /// A name that clients in this process connect to.
+    Inproc(inproc::Listener),
+}
+
+impl Listener {
+    /// Listens on `host:port`, with the prefix `unix:` on a socket file, with `inproc:` on a name of this process.
+    pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
+        if let Some(name) = address.strip_prefix("inproc:") {
+            return Ok(Listener::Inproc(inproc::Listener::bind(name)?));
+        }
+        let Some(path) = address.strip_prefix("unix:") else {
+            let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
+            return Ok(Listener::Tcp(TcpListener::bind(address).await?));
+        };
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let (listener, file) = SocketFile::bind(path).await?;
+        Ok(Listener::Unix { file, listener })
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
+            Listener::Unix { file, .. } => Ok(Address::Unix(Some(file.path().to_owned()))),
+            Listener::Inproc(listener) => Ok(Address::Inproc(listener.name().to_owned())),
+        }
+    }
+
+    pub(crate) async fn accept(&mut self) -> io::Result<(Socket, Address)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (socket, mut peer) = listener.accept().await?;
+                // A socket for both families has its IPv4 peers behind ::ffff:, which no peer calls itself.
+                peer.set_ip(peer.ip().to_canonical());
+                // A socket that the peer has closed already says so again when it is used.
+                let _ = socket.set_nodelay(true);
+                Ok((Socket::Io(Io::Tcp(socket)), Address::Ip(peer)))
+            }
+            Listener::Unix { listener, .. } => {
+                let (socket, peer) = listener.accept().await?;
+                Ok((Socket::Io(Io::Unix(socket)), Address::Unix(peer.as_pathname().map(PathBuf::from))))
+            }
+            Listener::Inproc(listener) => {
+                let dial = listener.accept().await;
+                Ok((Socket::Inproc(dial), Address::Inproc(listener.name().to_owned())))
+            }
+        }
+    }
+}
