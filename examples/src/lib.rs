@@ -16,3 +16,10 @@ pub mod routeguide {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The guide's programs, likewise.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../docs/status.md")]
+    struct Status;
+}

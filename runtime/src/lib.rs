@@ -88,10 +88,12 @@
 //! |---|---|
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `macros` | [`protos!`], [`services!`], [`protos_and_services!`]: generated code without a build script |
+//! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
-#[cfg(feature = "dynamic")]
+// Generated code names this crate by its name.
+#[cfg(any(feature = "dynamic", feature = "status"))]
 extern crate self as callwright;
 
 mod call;
@@ -100,9 +102,10 @@ mod codec;
 mod compression;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
+mod generated;
 mod metadata;
 pub mod server;
-mod status;
+pub mod status;
 mod transport;
 mod waker_slot;
 

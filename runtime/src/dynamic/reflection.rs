@@ -9,15 +9,10 @@ use prost_types::FileDescriptorProto;
 use super::DynamicError;
 use crate::call::{Bidi, Method};
 use crate::channel::{Call, Channel, RequestSender, Streaming};
+use crate::generated::reflection_v1::server_reflection_request::MessageRequest;
+use crate::generated::reflection_v1::server_reflection_response::MessageResponse;
+use crate::generated::reflection_v1::{ServerReflectionRequest, ServerReflectionResponse};
 use crate::status::{Code, Status};
-
-mod proto {
-    include!("../generated/grpc.reflection.v1.rs");
-}
-
-use proto::server_reflection_request::MessageRequest;
-use proto::server_reflection_response::MessageResponse;
-use proto::{ServerReflectionRequest, ServerReflectionResponse};
 
 /// The two versions differ in nothing but the package.
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -53,6 +53,25 @@ pub mod server_reflection_request {
         ListServices(::callwright::codegen::prost::alloc::string::String),
     }
 }
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ServerReflectionRequest {
+    const NAME: &'static str = "ServerReflectionRequest";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ServerReflectionRequest".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ServerReflectionRequest".into()
+    }
+}
 /// An extension, by what it extends and its number.
 #[allow(
     dead_code,
@@ -72,6 +91,25 @@ pub struct ExtensionRequest {
     /// The extension's number.
     #[prost(int32, tag = "2")]
     pub extension_number: i32,
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ExtensionRequest {
+    const NAME: &'static str = "ExtensionRequest";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ExtensionRequest".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ExtensionRequest".into()
+    }
 }
 /// An answer.
 #[allow(
@@ -127,6 +165,25 @@ pub mod server_reflection_response {
         ErrorResponse(super::ErrorResponse),
     }
 }
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ServerReflectionResponse {
+    const NAME: &'static str = "ServerReflectionResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ServerReflectionResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ServerReflectionResponse".into()
+    }
+}
 /// Files.
 #[allow(
     dead_code,
@@ -145,6 +202,25 @@ pub struct FileDescriptorResponse {
     pub file_descriptor_proto: ::callwright::codegen::prost::alloc::vec::Vec<
         ::callwright::codegen::prost::alloc::vec::Vec<u8>,
     >,
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for FileDescriptorResponse {
+    const NAME: &'static str = "FileDescriptorResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.FileDescriptorResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.FileDescriptorResponse".into()
+    }
 }
 /// Numbers of extensions.
 #[allow(
@@ -166,6 +242,25 @@ pub struct ExtensionNumberResponse {
     #[prost(int32, repeated, tag = "2")]
     pub extension_number: ::callwright::codegen::prost::alloc::vec::Vec<i32>,
 }
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ExtensionNumberResponse {
+    const NAME: &'static str = "ExtensionNumberResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ExtensionNumberResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ExtensionNumberResponse".into()
+    }
+}
 /// Services.
 #[allow(
     dead_code,
@@ -183,6 +278,25 @@ pub struct ListServiceResponse {
     #[prost(message, repeated, tag = "1")]
     pub service: ::callwright::codegen::prost::alloc::vec::Vec<ServiceResponse>,
 }
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ListServiceResponse {
+    const NAME: &'static str = "ListServiceResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ListServiceResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ListServiceResponse".into()
+    }
+}
 /// One service.
 #[allow(
     dead_code,
@@ -199,6 +313,25 @@ pub struct ServiceResponse {
     /// Its full name.
     #[prost(string, tag = "1")]
     pub name: ::callwright::codegen::prost::alloc::string::String,
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ServiceResponse {
+    const NAME: &'static str = "ServiceResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ServiceResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ServiceResponse".into()
+    }
 }
 /// Why there is no answer.
 #[allow(
@@ -219,6 +352,25 @@ pub struct ErrorResponse {
     /// For a person.
     #[prost(string, tag = "2")]
     pub error_message: ::callwright::codegen::prost::alloc::string::String,
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl ::callwright::codegen::prost::Name for ErrorResponse {
+    const NAME: &'static str = "ErrorResponse";
+    const PACKAGE: &'static str = "grpc.reflection.v1";
+    fn full_name() -> ::callwright::codegen::prost::alloc::string::String {
+        "grpc.reflection.v1.ErrorResponse".into()
+    }
+    fn type_url() -> ::callwright::codegen::prost::alloc::string::String {
+        "/grpc.reflection.v1.ErrorResponse".into()
+    }
 }
 /// Answers questions about the services of a server.
 #[allow(

@@ -47,6 +47,8 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub struct Metadata {
     // A call has a handful of entries: a list keeps their order and is faster to walk than a map.
     entries: Vec<(HeaderName, MetadataValue)>,
+    /// What came in `grpc-status-details-bin` with a call that succeeded. No entry: it must not be passed on with them.
+    status_details: Option<Box<Bytes>>,
 }
 
 /// Why a key or a value cannot be metadata.
@@ -164,6 +166,16 @@ impl Metadata {
     /// Adds all entries of `other` behind those that are here.
     pub fn extend(&mut self, other: Metadata) {
         self.entries.extend(other.entries);
+    }
+
+    /// The bytes of `grpc-status-details-bin`, where these are the trailing metadata of a call that succeeded and whose
+    /// server sent some: few do. Those of an error are in its [`Status`](crate::Status::details).
+    pub fn status_details(&self) -> Option<&[u8]> {
+        self.status_details.as_deref().map(|details| &**details)
+    }
+
+    pub(crate) fn set_status_details(&mut self, details: Bytes) {
+        self.status_details = (!details.is_empty()).then(|| Box::new(details));
     }
 
     /// The size of the entries as HTTP/2 counts it (RFC 9113 section 6.5.2), in bytes.

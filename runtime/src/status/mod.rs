@@ -1,6 +1,9 @@
-//! How a call ended: [`Status`] and its [`Code`].
+//! How a call ended: [`Status`] and its [`Code`]; with the feature `status`, error details that a program can read.
+#![cfg_attr(feature = "status", doc = "", doc = include_str!("details/guide.md"))]
 
 mod code;
+#[cfg(feature = "status")]
+mod details;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -14,6 +17,12 @@ use bytes::Bytes;
 use crate::metadata::{Metadata, MetadataError};
 
 pub use code::Code;
+#[cfg(feature = "status")]
+pub use details::{
+    BadRequest, DebugInfo, ErrorDetails, ErrorDetailsError, ErrorInfo, Help, LocalizedMessage, PreconditionFailure,
+    QuotaFailure, RequestInfo, ResourceInfo, RetryInfo, RpcStatus, bad_request, help, precondition_failure,
+    quota_failure,
+};
 
 /// How a call ended: a code, a message for a person, and what else the server sent with it.
 ///
@@ -30,6 +39,8 @@ struct Inner {
     code: Code,
     message: String,
     details: Bytes,
+    /// Whether the peer's `grpc-status-details-bin` was not even base64.
+    details_garbled: bool,
     initial_metadata: Metadata,
     metadata: Metadata,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -52,6 +63,7 @@ impl Status {
                 code: code.into(),
                 message: message.into(),
                 details: Bytes::new(),
+                details_garbled: false,
                 initial_metadata: Metadata::new(),
                 metadata: Metadata::new(),
                 source: None,
@@ -112,7 +124,7 @@ impl Status {
     /// The bytes of `grpc-status-details-bin`; empty where there were none.
     ///
     /// By convention, and for other gRPCs to read them, they are a serialized `google.rpc.Status` that repeats code and
-    /// message and holds the details as `google.protobuf.Any`.
+    /// message and holds the details as `google.protobuf.Any`; `error_details`, of the feature `status`, reads them.
     pub fn details(&self) -> &[u8] {
         &self.inner.details
     }
@@ -134,7 +146,7 @@ impl Status {
     }
 
     /// The same status with the bytes of `grpc-status-details-bin`: a serialized `google.rpc.Status`, for
-    /// [`details`](Self::details) to be understood elsewhere.
+    /// [`details`](Self::details) to be understood elsewhere. `with_error_details`, of the feature `status`, makes them.
     pub fn with_details(mut self, details: impl Into<Bytes>) -> Status {
         self.inner.details = details.into();
         self
@@ -150,6 +162,12 @@ impl Status {
     /// ```
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
         self.inner.source = Some(source.into().into());
+        self
+    }
+
+    /// Notes that the peer sent details which could not be taken out of their header.
+    fn with_garbled_details(mut self) -> Status {
+        self.inner.details_garbled = true;
         self
     }
 

@@ -72,6 +72,31 @@ fn malformed_details_never_hide_the_code() {
 }
 
 #[test]
+fn details_of_a_success_are_kept_apart_from_its_metadata() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    assert_eq!(wire::decode(&trailers).unwrap().unwrap().status_details(), None);
+    trailers.insert("grpc-status-details-bin", "AQI".parse().unwrap());
+    let metadata = wire::decode(&trailers).unwrap().unwrap();
+    assert_eq!(metadata.status_details(), Some(&[1, 2][..]));
+    assert!(metadata.is_empty());
+    let mut passed_on = HeaderMap::new();
+    metadata.append_to(&mut passed_on);
+    assert!(passed_on.is_empty());
+}
+
+#[cfg(feature = "status")]
+#[test]
+fn details_that_are_not_base64_are_an_error() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "5".parse().unwrap());
+    trailers.insert("grpc-status-details-bin", "!!not base64!!".parse().unwrap());
+    let status = wire::decode(&trailers).unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    assert_eq!(status.error_details(), Err(super::ErrorDetailsError::NotBase64));
+}
+
+#[test]
 fn http_and_http2_codes_map_as_documented() {
     let table = [
         (400, Code::Internal),

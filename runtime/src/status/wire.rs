@@ -54,9 +54,12 @@ pub(crate) fn extra_size(status: &Status) -> usize {
 /// Reads the status out of `trailers`: `Ok` with the trailing metadata of a successful call, `None` without `grpc-status`.
 pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
     let code = trailers.get(GRPC_STATUS)?;
-    let metadata = Metadata::from_headers_lossy(trailers);
+    let mut metadata = Metadata::from_headers_lossy(trailers);
+    let details =
+        trailers.get(GRPC_STATUS_DETAILS).map(|value| metadata::decode_base64(value.as_bytes()).map(Bytes::from));
     let number = std::str::from_utf8(code.as_bytes()).ok().and_then(|text| text.parse::<i32>().ok());
     if number == Some(0) {
+        metadata.set_status_details(details.flatten().unwrap_or_default());
         return Some(Ok(metadata));
     }
     let message = trailers
@@ -68,16 +71,16 @@ pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
         Some(other) => (Code::Unknown, format!("invalid status code {other} from the server: {message}")),
         None => (Code::Unknown, format!("the server sent grpc-status {code:?}, which is not a number: {message}")),
     };
-    let details = trailers
-        .get(GRPC_STATUS_DETAILS)
-        .and_then(|value| metadata::decode_base64(value.as_bytes()))
-        .map(Bytes::from)
-        .unwrap_or_default();
-    Some(Err(Status::new(code, message).with_details(details).with_metadata(metadata)))
+    let status = Status::new(code, message).with_metadata(metadata);
+    Some(Err(match details {
+        None => status,
+        Some(Some(details)) => status.with_details(details),
+        Some(None) => status.with_garbled_details(),
+    }))
 }
 
 /// As much of `message` as has room once it is escaped.
-fn cut(message: &str) -> &str {
+pub(super) fn cut(message: &str) -> &str {
     let mut escaped = 0;
     let end = message.char_indices().find(|(_, char)| {
         escaped += match char {

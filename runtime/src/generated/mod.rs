@@ -1,0 +1,13 @@
+//! What the generator made of the protos in `runtime/proto`; `cargo xtask test` checks that it still would.
+
+/// The package `google.rpc`.
+#[cfg(feature = "status")]
+pub(crate) mod google_rpc {
+    include!("google.rpc.rs");
+}
+
+/// The package `grpc.reflection.v1`.
+#[cfg(feature = "dynamic")]
+pub(crate) mod reflection_v1 {
+    include!("grpc.reflection.v1.rs");
+}
