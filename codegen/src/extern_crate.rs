@@ -16,10 +16,8 @@ use crate::valid::package;
 /// would derive one with other names.
 pub(crate) fn paths(files: &[FileDescriptorProto], settings: &Settings) -> Result<Vec<(String, String)>, Error> {
     let crates = crates(settings)?;
-    let mut paths = Paths {
-        known: settings.extern_path.iter().map(|(path, _)| path.as_str()).collect(),
-        found: Vec::new(),
-    };
+    let mut paths =
+        Paths { known: settings.extern_path.iter().map(|(path, _)| path.as_str()).collect(), found: Vec::new() };
     for file in files {
         let Some(path) = crates.get(file.name()) else {
             continue;

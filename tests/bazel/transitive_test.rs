@@ -1,6 +1,5 @@
 //! Only `top` is listed; what it imports comes along, and its types are shared.
 
-use again::top::Top as Again;
 use leaf_proto::shared::HttpLeaf;
 use leaf_proto::shared::http_leaf::Inner;
 use middle_proto::shared::Middle;
@@ -9,6 +8,6 @@ use top_rust_proto::top::Top;
 #[test]
 fn types_are_shared() {
     let inner = Some(Inner { number: 7, ..Default::default() });
-    let top: Again = Top { middle: Some(Middle { leaf: Some(HttpLeaf { inner }), inner }) };
+    let top = Top { middle: Some(Middle { leaf: Some(HttpLeaf { inner }), inner, ..Default::default() }), ..Default::default() };
     assert_eq!(top.middle.unwrap().leaf.unwrap().inner.unwrap().number, 7);
 }

