@@ -164,6 +164,14 @@ impl Builder {
         self
     }
 
+    /// Whether each `FooServer` has the serialized descriptors of its file and of all that it imports, for the server's
+    /// reflection (default: yes). Comments are left out, as are the files below `google/protobuf` that every protoc has.
+    /// A program that is built without the feature `reflection` does not contain them.
+    pub fn service_descriptors(mut self, embed: bool) -> Self {
+        self.settings.service_descriptors = embed;
+        self
+    }
+
     /// Also writes the serialized descriptors of everything, comments included, to this file.
     pub fn file_descriptor_set_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.file_descriptor_set_path = Some(path.into());

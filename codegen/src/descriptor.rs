@@ -25,6 +25,22 @@ pub(crate) struct Loaded {
     pub(crate) places: BTreeMap<String, String>,
 }
 
+/// The files that every protoc brings, in versions of its own. They are not embedded into servers: the runtime has them.
+const WELL_KNOWN: [&str; 12] = [
+    "google/protobuf/any.proto",
+    "google/protobuf/api.proto",
+    "google/protobuf/compiler/plugin.proto",
+    "google/protobuf/descriptor.proto",
+    "google/protobuf/duration.proto",
+    "google/protobuf/empty.proto",
+    "google/protobuf/field_mask.proto",
+    "google/protobuf/source_context.proto",
+    "google/protobuf/struct.proto",
+    "google/protobuf/timestamp.proto",
+    "google/protobuf/type.proto",
+    "google/protobuf/wrappers.proto",
+];
+
 /// One serialized `FileDescriptorProto`, and what it says.
 #[derive(Clone, Debug)]
 pub(crate) struct RawFile {
@@ -76,6 +92,15 @@ impl Loaded {
     pub(crate) fn embedded_set(&self, roots: &[&str]) -> Result<Vec<u8>, Error> {
         let mut set = RawSet::default();
         for file in self.in_order(roots) {
+            set.file.push(canonical::file(&file.bytes)?);
+        }
+        Ok(set.encode_to_vec())
+    }
+
+    /// The same for one file, without what the runtime has.
+    pub(crate) fn service_set(&self, file: &str) -> Result<Vec<u8>, Error> {
+        let mut set = RawSet::default();
+        for file in self.in_order(&[file]).into_iter().filter(|file| !WELL_KNOWN.contains(&file.proto.name())) {
             set.file.push(canonical::file(&file.bytes)?);
         }
         Ok(set.encode_to_vec())

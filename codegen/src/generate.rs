@@ -11,6 +11,7 @@ use crate::check;
 use crate::descriptor::Loaded;
 use crate::docs::Docs;
 use crate::edition;
+use crate::embed::Embedded;
 use crate::emit;
 use crate::error::Error;
 use crate::extern_crate;
@@ -85,9 +86,10 @@ pub(crate) fn generate(loaded: &Loaded, settings: &Settings, scope: Scope) -> Re
     for (module, text) in messages.modules {
         packages.entry(module).or_default().messages = text;
     }
+    let mut embedded = Embedded::new(loaded, settings);
     for service in &messages.services {
         let package = packages.entry(Module::from_protobuf_package_name(&service.package)).or_default();
-        package.services.push(ServiceModel::new(service, &docs, settings)?);
+        package.services.push(ServiceModel::new(service, &docs, &mut embedded, settings)?);
     }
 
     let mut output = BTreeMap::new();

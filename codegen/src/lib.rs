@@ -52,6 +52,7 @@ mod check;
 mod descriptor;
 mod docs;
 mod edition;
+mod embed;
 mod emit;
 mod error;
 mod extern_crate;

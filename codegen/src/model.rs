@@ -7,6 +7,7 @@ use syn::Ident;
 use syn::parse::Parser;
 
 use crate::docs::Docs;
+use crate::embed::{Descriptors, Embedded};
 use crate::error::Error;
 use crate::name;
 use crate::settings::{Settings, covers};
@@ -26,6 +27,7 @@ pub(crate) struct ServiceModel {
     pub(crate) client_attributes: TokenStream,
     pub(crate) server_attributes: TokenStream,
     pub(crate) methods: Vec<MethodModel>,
+    pub(crate) descriptors: Descriptors,
 }
 
 /// One rpc.
@@ -51,7 +53,12 @@ pub(crate) enum Shape {
 }
 
 impl ServiceModel {
-    pub(crate) fn new(service: &Service, docs: &Docs, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(
+        service: &Service,
+        docs: &Docs,
+        embedded: &mut Embedded<'_>,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
         let full_name = match service.package.as_str() {
             package if package.is_empty() || settings.disable_package_emission => service.proto_name.clone(),
             package => format!("{package}.{}", service.proto_name),
@@ -62,10 +69,12 @@ impl ServiceModel {
         };
         let methods = service.methods.iter().map(|method| MethodModel::new(method, &full_name, docs));
         let methods = methods.collect::<Result<Vec<_>, _>>()?;
+        let server = ident(&name::of_service(&service.proto_name, "Server"))?;
         Ok(Self {
+            descriptors: embedded.take(service, &server)?,
             stub: ident(&name::of_service(&service.proto_name, "Stub"))?,
             servicer: ident(&name::of_service(&service.proto_name, "Servicer"))?,
-            server: ident(&name::of_service(&service.proto_name, "Server"))?,
+            server,
             docs: lines(&service.comments.leading, docs),
             deprecated: service.options.deprecated(),
             client_attributes: attributes(&settings.client_attribute, &proto_name)?,

@@ -39,6 +39,7 @@ const OPTIONS: &[(&str, Kind)] = &[
     ("include_file", Kind::Value(|settings, name| settings.include_file = Some(name))),
     ("message_attribute", Kind::Pair(|settings| &mut settings.message_attribute)),
     ("no_client", Kind::Flag(|settings, on| settings.build_client = !on)),
+    ("no_descriptors", Kind::Flag(|settings, on| settings.service_descriptors = !on)),
     ("no_server", Kind::Flag(|settings, on| settings.build_server = !on)),
     ("retain_enum_prefix", Kind::Flag(|settings, on| settings.retain_enum_prefix = on)),
     ("server_attribute", Kind::Pair(|settings| &mut settings.server_attribute)),

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) enable_type_names: bool,
     pub(crate) disable_package_emission: bool,
     pub(crate) file_descriptor_set: bool,
+    /// Whether a generated server has the descriptors of its file.
+    pub(crate) service_descriptors: bool,
     pub(crate) build_client: bool,
     pub(crate) build_server: bool,
     pub(crate) default_package_filename: String,
@@ -68,6 +70,7 @@ impl Default for Settings {
             enable_type_names: false,
             disable_package_emission: false,
             file_descriptor_set: false,
+            service_descriptors: true,
             build_client: true,
             build_server: true,
             default_package_filename: "_".to_owned(),

@@ -155,6 +155,24 @@ fn custom_options_are_embedded() {
 }
 
 #[test]
+fn a_server_has_its_descriptors_unless_told_otherwise() {
+    let files = |builder: Builder| generated(builder, &["several.proto", "well_known.proto"]).files().clone();
+    let embedded = files(callwright_build::configure());
+    // Once a file, however many services it has, and without what every protoc brings.
+    assert_eq!(embedded["several.rs"].matches("const FILE_DESCRIPTOR_SET").count(), 1);
+    assert_eq!(embedded["several.rs"].matches("from_static(FirstServer::<()>::FILE_DESCRIPTOR_SET)").count(), 3);
+    assert!(embedded["well_known.rs"].contains("google/protobuf/timestamp.proto"), "an import is a name");
+    assert!(!embedded["well_known.rs"].contains("\\x05nanos"), "and not the file");
+    for without in [
+        callwright_build::configure().service_descriptors(false),
+        callwright_build::configure().parameter("no_descriptors").unwrap(),
+        callwright_build::configure().build_server(false),
+    ] {
+        assert!(files(without).values().all(|text| !text.contains("FILE_DESCRIPTOR_SET")));
+    }
+}
+
+#[test]
 fn editions() {
     for (set, file, name) in [
         ("editions_2023.binpb", "editions.v2023.rs", "editions_2023"),

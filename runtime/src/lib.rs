@@ -89,11 +89,12 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `macros` | [`protos!`], [`services!`], [`protos_and_services!`]: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
+//! | `reflection` | the module `reflection`: a server tells tools what services it has |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
-#[cfg(any(feature = "dynamic", feature = "status"))]
+#[cfg(any(feature = "dynamic", feature = "reflection", feature = "status"))]
 extern crate self as callwright;
 
 mod call;
@@ -104,6 +105,8 @@ mod compression;
 pub mod dynamic;
 mod generated;
 mod metadata;
+#[cfg(feature = "reflection")]
+pub mod reflection;
 pub mod server;
 pub mod status;
 mod transport;
@@ -135,6 +138,7 @@ pub use prost_types;
 /// What generated code is made of; for that code alone.
 #[doc(hidden)]
 pub mod codegen {
+    pub use bytes::Bytes;
     pub use prost;
     pub use prost_types;
 }

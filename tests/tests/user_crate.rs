@@ -47,11 +47,16 @@ impl UserCrate {
         fs::write(self.folder.join(file), text).unwrap();
     }
 
+    /// The program that `cargo run` ran.
+    fn program(&self) -> PathBuf {
+        target().join("debug").join(self.folder.file_name().unwrap())
+    }
+
     /// Runs cargo in the crate; whether it succeeded, and what it printed.
     fn cargo(&self, task: &str) -> (bool, String) {
         let output = Command::new(env!("CARGO"))
             .args([task, "--offline", "--quiet", "--target-dir"])
-            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("user-crates"))
+            .arg(target())
             .current_dir(&self.folder)
             .env("CARGO_TERM_COLOR", "never")
             .output()
@@ -59,6 +64,11 @@ impl UserCrate {
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// The target folder of all these crates.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("user-crates")
 }
 
 #[test]
@@ -70,6 +80,10 @@ fn macros_need_no_build_script_and_no_other_dependency_and_follow_their_files() 
     user.write("user.proto", GOOD);
     let (ok, said) = user.cargo("run");
     assert!(ok && said.contains("User { name: \"you\" } user.Users"), "{said}");
+    // Without the feature `reflection` the program does not contain the descriptors of its services.
+    let program = fs::read(user.program()).unwrap();
+    let contains = |part: &[u8]| program.windows(part.len()).any(|window| window == part);
+    assert!(contains(b"user.Users") && !contains(b"\x12\x04user\x1a\x10user_types.proto"));
 
     // A change of an imported file alone rebuilds.
     user.write("user_types.proto", &TYPES.replace("name = 1;", "name = 1; int32 age = 2;"));
@@ -94,12 +108,12 @@ fn macros_need_no_build_script_and_no_other_dependency_and_follow_their_files() 
 
 #[test]
 fn what_a_feature_would_bring_is_named_with_the_feature() {
-    let main = "use callwright::status::ErrorInfo;\n\
+    let main = "use callwright::reflection::Reflection;\nuse callwright::status::ErrorInfo;\n\
                 fn main() { callwright::dynamic::protos(\"a.proto\").unwrap(); }\ncallwright::protos!(\"a.proto\");\n";
     let user = UserCrate::new("feature-user", "", main);
     let (ok, said) = user.cargo("check");
     assert!(!ok, "{said}");
-    for feature in ["dynamic", "macros", "status"] {
+    for feature in ["dynamic", "macros", "reflection", "status"] {
         let hint = format!("the item is gated behind the `{feature}` feature");
         assert!(said.contains(&hint), "{hint:?} is not in {said}");
     }

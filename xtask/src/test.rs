@@ -57,6 +57,7 @@ const STEPS: [Step; 6] = [
             "runtime/proto/google/rpc/status.proto",
             "runtime/proto/google/rpc/error_details.proto",
             "runtime/proto/grpc/reflection/v1/reflection.proto",
+            "runtime/proto/grpc/reflection/v1alpha/reflection.proto",
         ],
         env: None,
     },

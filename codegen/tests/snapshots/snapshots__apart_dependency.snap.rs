@@ -296,6 +296,30 @@ impl<S: KeptServicer> KeptServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl KeptServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xC6\x04\n\x16apart/dependency.proto\x12\x0Fapart.type.self\"\x8A\x03\n\nSHA256Hash\x12>\n\x06header\x18\x01 \x01(\x0B2&.apart.type.self.SHA256Hash.HTTPHeaderR\x06header\x12B\n\x07headers\x18\x02 \x03(\x0B2(.apart.type.self.SHA256Hash.HeadersEntryR\x07headers\x1A\x93\x01\n\nHTTPHeader\x12A\n\x04kind\x18\x01 \x01(\x0E2-.apart.type.self.SHA256Hash.HTTPHeader.Kind2DR\x04kind\x1A\x1E\n\x04type\x12\x16\n\x06number\x18\x01 \x01(\x05R\x06number\"\"\n\x06Kind2D\x12\x18\n\x14KIND_2_D_UNSPECIFIED\x10\0\x1Ab\n\x0CHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12<\n\x05value\x18\x02 \x01(\x0B2&.apart.type.self.SHA256Hash.HTTPHeaderR\x05value:\x028\x01\"\x1A\n\x04self\x12\x12\n\x04self\x18\x01 \x01(\tR\x04self*&\n\tlog_level\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x002B\n\x04Kept\x12:\n\x04Keep\x12\x1B.apart.type.self.SHA256Hash\x1A\x15.apart.type.self.selfb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for KeptServer<S> {
+    const NAME: &'static str = "apart.type.self.Kept";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: KeptServicer> ::callwright::server::Service for KeptServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -309,5 +333,8 @@ impl<S: KeptServicer> ::callwright::server::Service for KeptServer<S> {
                     <S as KeptServicer>::keep(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(KeptServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

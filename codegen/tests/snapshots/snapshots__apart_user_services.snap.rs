@@ -135,6 +135,30 @@ impl<S: UsedServicer> UsedServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl UsedServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xC6\x04\n\x16apart/dependency.proto\x12\x0Fapart.type.self\"\x8A\x03\n\nSHA256Hash\x12>\n\x06header\x18\x01 \x01(\x0B2&.apart.type.self.SHA256Hash.HTTPHeaderR\x06header\x12B\n\x07headers\x18\x02 \x03(\x0B2(.apart.type.self.SHA256Hash.HeadersEntryR\x07headers\x1A\x93\x01\n\nHTTPHeader\x12A\n\x04kind\x18\x01 \x01(\x0E2-.apart.type.self.SHA256Hash.HTTPHeader.Kind2DR\x04kind\x1A\x1E\n\x04type\x12\x16\n\x06number\x18\x01 \x01(\x05R\x06number\"\"\n\x06Kind2D\x12\x18\n\x14KIND_2_D_UNSPECIFIED\x10\0\x1Ab\n\x0CHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12<\n\x05value\x18\x02 \x01(\x0B2&.apart.type.self.SHA256Hash.HTTPHeaderR\x05value:\x028\x01\"\x1A\n\x04self\x12\x12\n\x04self\x18\x01 \x01(\tR\x04self*&\n\tlog_level\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x002B\n\x04Kept\x12:\n\x04Keep\x12\x1B.apart.type.self.SHA256Hash\x1A\x15.apart.type.self.selfb\x06proto3\n\xD7\x04\n\x10apart/user.proto\x12\x0Fapart.type.self\x1A\x16apart/dependency.proto\"\xBF\x03\n\x03Use\x12/\n\x04hash\x18\x01 \x01(\x0B2\x1B.apart.type.self.SHA256HashR\x04hash\x12>\n\x06header\x18\x02 \x01(\x0B2&.apart.type.self.SHA256Hash.HTTPHeaderR\x06header\x12A\n\x04kind\x18\x03 \x01(\x0E2-.apart.type.self.SHA256Hash.HTTPHeader.Kind2DR\x04kind\x125\n\x05types\x18\x04 \x03(\x0B2\x1F.apart.type.self.Use.TypesEntryR\x05types\x12+\n\x04self\x18\x05 \x01(\x0B2\x15.apart.type.self.selfH\0R\x04self\x122\n\x05level\x18\x06 \x01(\x0E2\x1A.apart.type.self.log_levelH\0R\x05level\x1Ae\n\nTypesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12A\n\x05value\x18\x02 \x01(\x0B2+.apart.type.self.SHA256Hash.HTTPHeader.typeR\x05value:\x028\x01B\x05\n\x03one2P\n\x04Used\x12H\n\x03Use\x12\x14.apart.type.self.Use\x1A+.apart.type.self.SHA256Hash.HTTPHeader.typeb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for UsedServer<S> {
+    const NAME: &'static str = "apart.type.self.Used";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: UsedServicer> ::callwright::server::Service for UsedServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -148,5 +172,8 @@ impl<S: UsedServicer> ::callwright::server::Service for UsedServer<S> {
                     <S as UsedServicer>::r#use(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(UsedServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -346,6 +346,30 @@ impl<S: EchoServicer> EchoServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl EchoServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xE7\x03\n\x0Ecomments.proto\x12\x08comments\"\xBE\x02\n\x04Text\x12\x12\n\x04body\x18\x01 \x01(\tR\x04body\x12\x16\n\x06silent\x18\x02 \x01(\tR\x06silent\x12\x12\n\x03one\x18\x03 \x01(\x05H\0R\x03one\x12\x16\n\x05other\x18\x04 \x01(\x05H\0R\x05other\x12'\n\x04mood\x18\x05 \x01(\x0E2\x13.comments.Text.MoodR\x04mood\x12/\n\x05moods\x18\x06 \x03(\x0B2\x19.comments.Text.MoodsEntryR\x05moods\x1AM\n\nMoodsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12)\n\x05value\x18\x02 \x01(\x0E2\x13.comments.Text.MoodR\x05value:\x028\x01\"+\n\x04Mood\x12\x14\n\x10MOOD_UNSPECIFIED\x10\0\x12\r\n\tMOOD_GOOD\x10\x01B\x08\n\x06choice2\x81\x01\n\x04Echo\x12&\n\x04Echo\x12\x0E.comments.Text\x1A\x0E.comments.Text\x12(\n\x06Silent\x12\x0E.comments.Text\x1A\x0E.comments.Text\x12'\n\x05Blank\x12\x0E.comments.Text\x1A\x0E.comments.Textb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for EchoServer<S> {
+    const NAME: &'static str = "comments.Echo";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: EchoServicer> ::callwright::server::Service for EchoServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -368,5 +392,8 @@ impl<S: EchoServicer> ::callwright::server::Service for EchoServer<S> {
                     <S as EchoServicer>::blank(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(EchoServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -252,6 +252,32 @@ impl<S: OldServicer> OldServer<S> {
     clippy::pedantic
 )]
 #[allow(deprecated)]
+impl OldServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xE6\x04\n\x10deprecated.proto\x12\ndeprecated\"$\n\nOldRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name:\x02\x18\x01\"\x88\x02\n\nNewRequest\x12\x1D\n\x08old_name\x18\x01 \x01(\tB\x02\x18\x01R\x07oldName\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x1C\n\x07numbers\x18\x03 \x03(\x05B\x02\x18\x01R\x07numbers\x12\x1A\n\x06spread\x18\x04 \x03(\x05B\x02\x10\0R\x06spread\x12\x16\n\x03old\x18\x05 \x01(\x05B\x02\x18\x01H\0R\x03old\x12\x16\n\x05young\x18\x06 \x01(\x05H\0R\x05young\x122\n\x05state\x18\x07 \x01(\x0E2\x1C.deprecated.NewRequest.StateR\x05state\"!\n\x05State\x12\x0B\n\x07UNKNOWN\x10\0\x12\x0B\n\x03OLD\x10\x01\x1A\x02\x08\x01B\x06\n\x04kind2B\n\x03Old\x126\n\x04Call\x12\x16.deprecated.OldRequest\x1A\x16.deprecated.OldRequest\x1A\x03\x88\x02\x012\xC8\x01\n\x05Mixed\x12>\n\x07OldCall\x12\x16.deprecated.NewRequest\x1A\x16.deprecated.NewRequest\"\x03\x88\x02\x01\x12D\n\tOldStream\x12\x16.deprecated.NewRequest\x1A\x16.deprecated.NewRequest\"\x03\x88\x02\x01(\x010\x01\x129\n\x07NewCall\x12\x16.deprecated.NewRequest\x1A\x16.deprecated.NewRequestb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+#[allow(deprecated)]
+impl<S> ::callwright::server::NamedService for OldServer<S> {
+    const NAME: &'static str = "deprecated.Old";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+#[allow(deprecated)]
 impl<S: OldServicer> ::callwright::server::Service for OldServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -265,6 +291,9 @@ impl<S: OldServicer> ::callwright::server::Service for OldServer<S> {
                     <S as OldServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(OldServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The service `deprecated.Mixed`.
@@ -455,6 +484,19 @@ impl<S: MixedServicer> MixedServer<S> {
     clippy::pedantic
 )]
 #[allow(deprecated)]
+impl<S> ::callwright::server::NamedService for MixedServer<S> {
+    const NAME: &'static str = "deprecated.Mixed";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+#[allow(deprecated)]
 impl<S: MixedServicer> ::callwright::server::Service for MixedServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -491,5 +533,9 @@ impl<S: MixedServicer> ::callwright::server::Service for MixedServer<S> {
                     <S as MixedServicer>::new_call(servicer, request, context),
                 ),
             );
+    }
+    #[allow(deprecated)]
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(OldServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

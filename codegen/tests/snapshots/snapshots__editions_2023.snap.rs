@@ -347,6 +347,30 @@ impl<S: ModernServicer> ModernServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl ModernServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xD2\x08\n\x13editions_2023.proto\x12\x0Eeditions.v2023\"\x89\x07\n\x08Features\x12\x1A\n\x08explicit\x18\x01 \x01(\x05R\x08explicit\x12!\n\x08implicit\x18\x02 \x01(\x05B\x05\xAA\x01\x02\x08\x02R\x08implicit\x12!\n\x08required\x18\x03 \x01(\tB\x05\xAA\x01\x02\x08\x03R\x08required\x12\x16\n\x06packed\x18\x04 \x03(\x05R\x06packed\x12!\n\x08expanded\x18\x05 \x03(\x05B\x05\xAA\x01\x02\x18\x02R\x08expanded\x12=\n\tdelimited\x18\x06 \x01(\x0B2\x18.editions.v2023.FeaturesB\x05\xAA\x01\x02(\x02R\tdelimited\x12L\n\x0Emany_delimited\x18\x07 \x03(\x0B2\x1E.editions.v2023.Features.InnerB\x05\xAA\x01\x02(\x02R\rmanyDelimited\x12:\n\x08prefixed\x18\x08 \x01(\x0B2\x1E.editions.v2023.Features.InnerR\x08prefixed\x12=\n\x07by_name\x18\t \x03(\x0B2$.editions.v2023.Features.ByNameEntryR\x06byName\x12$\n\x0Cwith_default\x18\n \x01(\x05:\x017R\x0BwithDefault\x12=\n\x05inner\x18\x0B \x01(\x0B2\x1E.editions.v2023.Features.InnerB\x05\xAA\x01\x02(\x02H\0R\x05inner\x12\x18\n\x06number\x18\x0C \x01(\x05H\0R\x06number\x12(\n\x04open\x18\r \x01(\x0E2\x14.editions.v2023.OpenR\x04open\x12.\n\x06closed\x18\x0E \x01(\x0E2\x16.editions.v2023.ClosedR\x06closed\x12>\n\x06mutual\x18\x0F \x01(\x0B2\x1F.editions.v2023.Features.MutualB\x05\xAA\x01\x02(\x02R\x06mutual\x1AY\n\x0BByNameEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x124\n\x05value\x18\x02 \x01(\x0B2\x1E.editions.v2023.Features.InnerR\x05value:\x028\x01\x1A\x1B\n\x05Inner\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x1A=\n\x06Mutual\x123\n\x04back\x18\x01 \x01(\x0B2\x18.editions.v2023.FeaturesB\x05\xAA\x01\x02(\x02R\x04backB\x08\n\x06choice**\n\x04Open\x12\x14\n\x10OPEN_UNSPECIFIED\x10\0\x12\x0C\n\x08OPEN_ONE\x10\x01*\x1E\n\x06Closed\x12\x0E\n\nCLOSED_ONE\x10\x01\x1A\x04:\x02\x10\x022F\n\x06Modern\x12<\n\x04Call\x12\x18.editions.v2023.Features\x1A\x18.editions.v2023.Features0\x01b\x08editionsp\xE8\x07";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for ModernServer<S> {
+    const NAME: &'static str = "editions.v2023.Modern";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: ModernServicer> ::callwright::server::Service for ModernServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -360,5 +384,10 @@ impl<S: ModernServicer> ::callwright::server::Service for ModernServer<S> {
                     <S as ModernServicer>::call(servicer, request, responses, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            ModernServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }

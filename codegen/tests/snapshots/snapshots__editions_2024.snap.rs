@@ -184,6 +184,30 @@ impl<S: NewerServicer> NewerServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl NewerServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xFB\x03\n\x13editions_2024.proto\x12\x0Eeditions.v2024\x1A\x1Fgoogle/protobuf/timestamp.proto\"\xAB\x02\n\x08Inherits\x12\x1A\n\x08implicit\x18\x01 \x01(\x05R\x08implicit\x12!\n\x08explicit\x18\x02 \x01(\x05B\x05\xAA\x01\x02\x08\x01R\x08explicit\x123\n\tdelimited\x18\x03 \x01(\x0B2\x15.editions.v2024.OtherR\tdelimited\x12=\n\x07by_name\x18\x04 \x03(\x0B2$.editions.v2024.Inherits.ByNameEntryR\x06byName\x12\x1A\n\x08expanded\x18\x05 \x03(\x05R\x08expanded\x1AP\n\x0BByNameEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12+\n\x05value\x18\x02 \x01(\x0B2\x15.editions.v2024.OtherR\x05value:\x028\x01\"&\n\x05Other\x12\x1D\n\x06packed\x18\x01 \x03(\x12B\x05\xAA\x01\x02\x18\x01R\x06packed2E\n\x05Newer\x12<\n\x04Call\x12\x18.editions.v2024.Inherits\x1A\x1A.google.protobuf.TimestampB\t\x92\x03\x06\x08\x02\x18\x02(\x02b\x08editionsp\xE9\x07";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for NewerServer<S> {
+    const NAME: &'static str = "editions.v2024.Newer";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: NewerServicer> ::callwright::server::Service for NewerServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -197,5 +221,8 @@ impl<S: NewerServicer> ::callwright::server::Service for NewerServer<S> {
                     <S as NewerServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(NewerServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

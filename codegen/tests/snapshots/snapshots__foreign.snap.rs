@@ -179,6 +179,30 @@ impl<S: BaseServicer> BaseServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl BaseServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\nR\n\x18foreign/deep/inner.proto\x12\x12foreign.deep.inner\"\x1A\n\x04Leaf\x12\x12\n\x04name\x18\x01 \x01(\tR\x04nameb\x06proto3\n\xD4\x01\n\x12foreign/base.proto\x12\x07foreign\x1A\x18foreign/deep/inner.proto\"X\n\x06Shared\x12,\n\x04leaf\x18\x01 \x01(\x0B2\x18.foreign.deep.inner.LeafR\x04leaf\x1A \n\x06Nested\x1A\x16\n\x06Deeper\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01x29\n\x04Base\x121\n\x04Down\x12\x0F.foreign.Shared\x1A\x18.foreign.deep.inner.Leafb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for BaseServer<S> {
+    const NAME: &'static str = "foreign.Base";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: BaseServicer> ::callwright::server::Service for BaseServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -192,5 +216,8 @@ impl<S: BaseServicer> ::callwright::server::Service for BaseServer<S> {
                     <S as BaseServicer>::down(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(BaseServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

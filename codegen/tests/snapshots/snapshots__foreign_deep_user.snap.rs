@@ -184,6 +184,30 @@ impl<S: UserServicer> UserServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl UserServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\nR\n\x18foreign/deep/inner.proto\x12\x12foreign.deep.inner\"\x1A\n\x04Leaf\x12\x12\n\x04name\x18\x01 \x01(\tR\x04nameb\x06proto3\n\xD4\x01\n\x12foreign/base.proto\x12\x07foreign\x1A\x18foreign/deep/inner.proto\"X\n\x06Shared\x12,\n\x04leaf\x18\x01 \x01(\x0B2\x18.foreign.deep.inner.LeafR\x04leaf\x1A \n\x06Nested\x1A\x16\n\x06Deeper\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01x29\n\x04Base\x121\n\x04Down\x12\x0F.foreign.Shared\x1A\x18.foreign.deep.inner.Leafb\x06proto3\n\xAF\x03\n\x17foreign/deep/user.proto\x12\x11foreign.deep.user\x1A\x12foreign/base.proto\x1A\x18foreign/deep/inner.proto\"\xCA\x01\n\x06Holder\x12'\n\x06shared\x18\x01 \x01(\x0B2\x0F.foreign.SharedR\x06shared\x12=\n\x06deeper\x18\x02 \x03(\x0B2%.foreign.deep.user.Holder.DeeperEntryR\x06deeper\x1AX\n\x0BDeeperEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x123\n\x05value\x18\x02 \x01(\x0B2\x1D.foreign.Shared.Nested.DeeperR\x05value:\x028\x012|\n\x04User\x12/\n\x02Up\x12\x0F.foreign.Shared\x1A\x18.foreign.deep.inner.Leaf\x12C\n\x06Nested\x12\x16.foreign.Shared.Nested\x1A\x1D.foreign.Shared.Nested.Deeper(\x010\x01P\x01b\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for UserServer<S> {
+    const NAME: &'static str = "foreign.deep.user.User";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: UserServicer> ::callwright::server::Service for UserServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -206,5 +230,8 @@ impl<S: UserServicer> ::callwright::server::Service for UserServer<S> {
                     <S as UserServicer>::nested(servicer, requests, responses, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(UserServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -162,6 +162,30 @@ impl<S: GreeterServicer> GreeterServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl GreeterServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xBB\x01\n\x10helloworld.proto\x12\nhelloworld\"\"\n\x0CHelloRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"&\n\nHelloReply\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message2G\n\x07Greeter\x12<\n\x08SayHello\x12\x18.helloworld.HelloRequest\x1A\x16.helloworld.HelloReplyb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for GreeterServer<S> {
+    const NAME: &'static str = "helloworld.Greeter";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: GreeterServicer> ::callwright::server::Service for GreeterServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -175,5 +199,10 @@ impl<S: GreeterServicer> ::callwright::server::Service for GreeterServer<S> {
                     <S as GreeterServicer>::say_hello(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            GreeterServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }

@@ -477,6 +477,30 @@ impl<SS: TypeServicer> TypeServer<SS> {
     clippy::all,
     clippy::pedantic
 )]
+impl TypeServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xF8\x08\n\x0Ekeywords.proto\x12\rkeywords.type\"\xF8\x01\n\x04Enum\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n\x04self\x18\x02 \x01(\tR\x04self\x12\x14\n\x05super\x18\x03 \x01(\tR\x05super\x12\x16\n\x05async\x18\x04 \x01(\x08H\0R\x05async\x12\x19\n\x07r_await\x18\x05 \x01(\x08H\0R\x06rAwait\x12'\n\x04move\x18\x06 \x01(\x0B2\x13.keywords.type.SelfR\x04move\x1A\x14\n\x02Fn\x12\x0E\n\x02fn\x18\x01 \x01(\x05R\x02fn\"7\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\0\x12\r\n\tTYPE_SELF\x10\x01\x12\n\n\x06TYPE_1\x10\x02B\x07\n\x05match\"\x1A\n\x04Self\x12\x12\n\x04self\x18\x01 \x01(\x05R\x04self\"\x03\n\x01S\"\x03\n\x01T\"1\n\x06Option\x12'\n\x04some\x18\x01 \x01(\x0B2\x13.keywords.type.SomeR\x04some\"7\n\x06Result\x12-\n\x06option\x18\x01 \x01(\x0B2\x15.keywords.type.OptionR\x06option\"+\n\x03Vec\x12$\n\x03vec\x18\x01 \x03(\x0B2\x12.keywords.type.VecR\x03vec\" \n\x06String\x12\x16\n\x06string\x18\x01 \x01(\tR\x06string\"\x18\n\x04Some\x12\x10\n\x03box\x18\x01 \x01(\x0CR\x03box\"\x87\x01\n\x04Send\x121\n\x04send\x18\x01 \x03(\x0B2\x1D.keywords.type.Send.SendEntryR\x04send\x1AL\n\tSendEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12)\n\x05value\x18\x02 \x01(\x0B2\x13.keywords.type.SendR\x05value:\x028\x012\x8A\x02\n\x04Type\x121\n\x05Match\x12\x13.keywords.type.Self\x1A\x13.keywords.type.Enum\x122\n\x04Self\x12\x13.keywords.type.Enum\x1A\x13.keywords.type.Self0\x01\x126\n\x05Async\x12\x13.keywords.type.Enum\x1A\x16.keywords.type.Enum.Fn(\x01\x128\n\x05await\x12\x16.keywords.type.Enum.Fn\x1A\x13.keywords.type.Enum(\x010\x01\x12)\n\x03Gen\x12\x10.keywords.type.S\x1A\x10.keywords.type.T2p\n\x05Trait\x125\n\x05Super\x12\x15.keywords.type.Option\x1A\x15.keywords.type.Result\x120\n\x05Crate\x12\x12.keywords.type.Vec\x1A\x13.keywords.type.Send2P\n\x12lower_case_service\x12:\n\x0ClowerCaseRpc\x12\x15.keywords.type.String\x1A\x13.keywords.type.Someb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<SS> ::callwright::server::NamedService for TypeServer<SS> {
+    const NAME: &'static str = "keywords.type.Type";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<SS: TypeServicer> ::callwright::server::Service for TypeServer<SS> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -517,6 +541,9 @@ impl<SS: TypeServicer> ::callwright::server::Service for TypeServer<SS> {
                     <SS as TypeServicer>::r#gen(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(TypeServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The service `keywords.type.Trait`.
@@ -674,6 +701,18 @@ impl<S: TraitServicer> TraitServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl<S> ::callwright::server::NamedService for TraitServer<S> {
+    const NAME: &'static str = "keywords.type.Trait";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: TraitServicer> ::callwright::server::Service for TraitServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -693,6 +732,10 @@ impl<S: TraitServicer> ::callwright::server::Service for TraitServer<S> {
                     <S as TraitServicer>::crate_(servicer, request, context),
                 ),
             );
+    }
+    #[allow(deprecated)]
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(TypeServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The service `keywords.type.lower_case_service`.
@@ -824,6 +867,18 @@ impl<S: LowerCaseServiceServicer> LowerCaseServiceServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl<S> ::callwright::server::NamedService for LowerCaseServiceServer<S> {
+    const NAME: &'static str = "keywords.type.lower_case_service";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: LowerCaseServiceServicer> ::callwright::server::Service
 for LowerCaseServiceServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
@@ -842,5 +897,9 @@ for LowerCaseServiceServer<S> {
                     ),
                 ),
             );
+    }
+    #[allow(deprecated)]
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(TypeServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -154,6 +154,30 @@ impl<S: RootlessServicer> RootlessServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl RootlessServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\nR\n\x18foreign/deep/inner.proto\x12\x12foreign.deep.inner\"\x1A\n\x04Leaf\x12\x12\n\x04name\x18\x01 \x01(\tR\x04nameb\x06proto3\n\xD1\x01\n\x10no_package.proto\x1A\x18foreign/deep/inner.proto\"_\n\x0BRootMessage\x12,\n\x04leaf\x18\x01 \x01(\x0B2\x18.foreign.deep.inner.LeafR\x04leaf\x12\"\n\x05inner\x18\x02 \x01(\x0B2\x0C.RootMessageR\x05inner2:\n\x08Rootless\x12.\n\x04Call\x12\x0C.RootMessage\x1A\x18.foreign.deep.inner.Leafb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for RootlessServer<S> {
+    const NAME: &'static str = "Rootless";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: RootlessServicer> ::callwright::server::Service for RootlessServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -167,5 +191,10 @@ impl<S: RootlessServicer> ::callwright::server::Service for RootlessServer<S> {
                     <S as RootlessServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            RootlessServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }

@@ -309,6 +309,30 @@ impl<S: SearchServicer> SearchServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl SearchServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\x8B\x07\n\x0Fold_style.proto\x12\told_style\"\xDB\x05\n\x07Request\x12\x14\n\x05query\x18\x01 \x02(\tR\x05query\x12\x16\n\x04page\x18\x02 \x01(\x05:\x0210R\x04page\x12'\n\x08greeting\x18\x03 \x01(\t:\x0Bhi \"there\"\nR\x08greeting\x12\x1A\n\x03raw\x18\x04 \x01(\x0C:\x08\\001\\377R\x03raw\x12.\n\x04mode\x18\x05 \x01(\x0E2\x0F.old_style.Mode:\tMODE_FASTR\x04mode\x12\x1A\n\x05limit\x18\x06 \x01(\x01:\x04-infR\x05limit\x121\n\x06result\x18\x07 \x03(\n2\x19.old_style.Request.ResultR\x06result\x12.\n\x05extra\x18\x08 \x01(\n2\x18.old_style.Request.ExtraR\x05extra\x12-\n\x04left\x18\t \x01(\n2\x17.old_style.Request.LeftH\0R\x04left\x12\x16\n\x05right\x18\n \x01(\x05H\0R\x05right\x12\x1A\n\x06packed\x18\x0B \x03(\x05B\x02\x10\x01R\x06packed\x12\x1A\n\x08unpacked\x18\x0C \x03(\x05R\x08unpacked\x1AD\n\x06Result\x12\x10\n\x03url\x18\x01 \x02(\tR\x03url\x12(\n\x05again\x18\x02 \x01(\x0B2\x12.old_style.RequestR\x05again\x1A\xBE\x01\n\x05Extra\x12\x14\n\x05count\x18\x01 \x01(\x05R\x05count\x12.\n\x05extra\x18\x02 \x01(\x0B2\x18.old_style.Request.ExtraR\x05extra\x127\n\x06inside\x18\x03 \x01(\n2\x1F.old_style.Request.Extra.InsideR\x06inside\x1A6\n\x06Inside\x12,\n\x07request\x18\x01 \x01(\x0B2\x12.old_style.RequestR\x07request\x1A\x14\n\x04Left\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01x*\x08\x08d\x10\x80\x80\x80\x80\x02B\x08\n\x06choice*$\n\x04Mode\x12\r\n\tMODE_SLOW\x10\x01\x12\r\n\tMODE_FAST\x10\x022A\n\x06Search\x127\n\x04Find\x12\x12.old_style.Request\x1A\x19.old_style.Request.Result0\x01:&\n\x04note\x12\x12.old_style.Request\x18d \x01(\tR\x04note";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for SearchServer<S> {
+    const NAME: &'static str = "old_style.Search";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: SearchServicer> ::callwright::server::Service for SearchServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -322,5 +346,10 @@ impl<S: SearchServicer> ::callwright::server::Service for SearchServer<S> {
                     <S as SearchServicer>::find(servicer, request, responses, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            SearchServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }

@@ -171,6 +171,30 @@ impl<S: AnnotatedServicer> AnnotatedServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl AnnotatedServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\x85\x04\n\roptions.proto\x12\x07options\x1A google/protobuf/descriptor.proto\"\xAD\x01\n\x04Rule\x12\x10\n\x03get\x18\x01 \x01(\tR\x03get\x12!\n\x04more\x18\x02 \x03(\x0B2\r.options.RuleR\x04more\x124\n\x07weights\x18\x03 \x03(\x0B2\x1A.options.Rule.WeightsEntryR\x07weights\x1A:\n\x0CWeightsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"/\n\nAnnotation\x12!\n\x04name\x18\x01 \x01(\tB\n\x92\xB5\x18\x01x\x92\xB5\x18\x01yR\x07theName2f\n\tAnnotated\x12Y\n\x03Get\x12\x13.options.Annotation\x1A\x13.options.Annotation\"(\x90\x02\x01\x8A\xB5\x18!\n\n/v1/{name}\x12\x05\n\x03/v2\x12\x0C\n\x03/v3\x1A\x05\n\x01a\x10\x01:C\n\x04rule\x12\x1E.google.protobuf.MethodOptions\x18\xD1\x86\x03 \x01(\x0B2\r.options.RuleR\x04rule:3\n\x04tags\x12\x1D.google.protobuf.FieldOptions\x18\xD2\x86\x03 \x03(\tR\x04tagsb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for AnnotatedServer<S> {
+    const NAME: &'static str = "options.Annotated";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: AnnotatedServicer> ::callwright::server::Service for AnnotatedServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -184,6 +208,11 @@ impl<S: AnnotatedServicer> ::callwright::server::Service for AnnotatedServer<S> 
                     <S as AnnotatedServicer>::get(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            AnnotatedServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }
 /// The serialized `FileDescriptorSet` of this package and of all that it imports.

@@ -540,6 +540,30 @@ impl<S: NamesServicer> NamesServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl NamesServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xCE\x07\n\x0Fown_names.proto\x12\town_names\"t\n\x07Message\x12\x18\n\x07context\x18\x01 \x01(\tR\x07context\x12\x18\n\x07request\x18\x02 \x01(\tR\x07request\x12\x1F\n\x0Bencoded_len\x18\x03 \x01(\tR\nencodedLen\x12\x14\n\x05clear\x18\x04 \x01(\tR\x05clear2\xB1\x06\n\x05Names\x12-\n\x03New\x12\x12.own_names.Message\x1A\x12.own_names.Message\x121\n\x05Clone\x12\x12.own_names.Message\x1A\x12.own_names.Message(\x01\x123\n\x07Connect\x12\x12.own_names.Message\x1A\x12.own_names.Message0\x01\x121\n\x03Fmt\x12\x12.own_names.Message\x1A\x12.own_names.Message(\x010\x01\x122\n\x08Register\x12\x12.own_names.Message\x1A\x12.own_names.Message\x121\n\x07FromArc\x12\x12.own_names.Message\x1A\x12.own_names.Message\x121\n\x07Default\x12\x12.own_names.Message\x1A\x12.own_names.Message\x12.\n\x04Drop\x12\x12.own_names.Message\x1A\x12.own_names.Message\x12.\n\x04Into\x12\x12.own_names.Message\x1A\x12.own_names.Message\x12.\n\x04From\x12\x12.own_names.Message\x1A\x12.own_names.Message\x121\n\x07IsReady\x12\x12.own_names.Message\x1A\x12.own_names.Message\x12-\n\x03Len\x12\x12.own_names.Message\x1A\x12.own_names.Message\x121\n\x07Channel\x12\x12.own_names.Message\x1A\x12.own_names.Message\x122\n\x08Servicer\x12\x12.own_names.Message\x1A\x12.own_names.Message\x125\n\x0BServiceName\x12\x12.own_names.Message\x1A\x12.own_names.Message\x124\n\nHTTPGet2XX\x12\x12.own_names.Message\x1A\x12.own_names.Messageb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for NamesServer<S> {
+    const NAME: &'static str = "own_names.Names";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: NamesServicer> ::callwright::server::Service for NamesServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -667,5 +691,8 @@ impl<S: NamesServicer> ::callwright::server::Service for NamesServer<S> {
                     <S as NamesServicer>::http_get2_xx(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(NamesServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

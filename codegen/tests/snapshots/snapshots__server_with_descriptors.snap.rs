@@ -103,6 +103,30 @@ impl<S: FirstServicer> FirstServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl FirstServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xA9\x01\n\rseveral.proto\x12\x07several\"\x1B\n\x05Thing\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name2/\n\x05First\x12&\n\x04Call\x12\x0E.several.Thing\x1A\x0E.several.Thing20\n\x06Second\x12&\n\x04Call\x12\x0E.several.Thing\x1A\x0E.several.Thing2\x07\n\x05Emptyb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for FirstServer<S> {
+    const NAME: &'static str = "several.First";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: FirstServicer> ::callwright::server::Service for FirstServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -113,6 +137,9 @@ impl<S: FirstServicer> ::callwright::server::Service for FirstServer<S> {
                     <S as FirstServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(FirstServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The service `several.Second`.
@@ -202,6 +229,18 @@ impl<S: SecondServicer> SecondServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl<S> ::callwright::server::NamedService for SecondServer<S> {
+    const NAME: &'static str = "several.Second";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: SecondServicer> ::callwright::server::Service for SecondServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -212,6 +251,10 @@ impl<S: SecondServicer> ::callwright::server::Service for SecondServer<S> {
                     <S as SecondServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    #[allow(deprecated)]
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(FirstServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// Has no rpcs.
@@ -285,9 +328,25 @@ impl<S: EmptyServicer> EmptyServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl<S> ::callwright::server::NamedService for EmptyServer<S> {
+    const NAME: &'static str = "several.Empty";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: EmptyServicer> ::callwright::server::Service for EmptyServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods.service(Self::SERVICE_NAME, self.servicer);
+    }
+    #[allow(deprecated)]
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(FirstServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The serialized `FileDescriptorSet` of this package and of all that it imports.

@@ -166,6 +166,30 @@ impl<S: RelayServicer> RelayServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl RelayServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\x89\x08\n\x13messages_only.proto\x12\rmessages_only\"\xF9\x06\n\nEverything\x12\x0C\n\x01d\x18\x01 \x01(\x01R\x01d\x12\x0C\n\x01f\x18\x02 \x01(\x02R\x01f\x12\x0C\n\x01i\x18\x03 \x01(\x03R\x01i\x12\x0C\n\x01u\x18\x04 \x01(\rR\x01u\x12\x0C\n\x01s\x18\x05 \x01(\x11R\x01s\x12\x0C\n\x01x\x18\x06 \x01(\x06R\x01x\x12\x0C\n\x01b\x18\x07 \x01(\x08R\x01b\x12\x0C\n\x01t\x18\x08 \x01(\tR\x01t\x12\x0C\n\x01y\x18\t \x01(\x0CR\x01y\x12\x19\n\x05maybe\x18\n \x01(\x05H\x01R\x05maybe\x88\x01\x01\x12-\n\x04more\x18\x0B \x03(\x0B2\x19.messages_only.EverythingR\x04more\x12:\n\x05names\x18\x0C \x03(\x0B2$.messages_only.Everything.NamesEntryR\x05names\x127\n\x04tree\x18\r \x03(\x0B2#.messages_only.Everything.TreeEntryR\x04tree\x12/\n\x05inner\x18\x0E \x01(\x0B2\x19.messages_only.EverythingR\x05inner\x12:\n\x06circle\x18\x0F \x01(\x0B2 .messages_only.Everything.CircleH\0R\x06circle\x123\n\x06square\x18\x10 \x01(\x0B2\x19.messages_only.EverythingH\0R\x06square\x12\x16\n\x05other\x18\x11 \x01(\tH\0R\x05other\x12*\n\x05color\x18\x12 \x01(\x0E2\x14.messages_only.ColorR\x05color\x12,\n\x06colors\x18\x13 \x03(\x0E2\x14.messages_only.ColorR\x06colors\x1A8\n\nNamesEntry\x12\x10\n\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1AR\n\tTreeEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0B2\x19.messages_only.EverythingR\x05value:\x028\x01\x1Ay\n\x06Circle\x12\x16\n\x06radius\x18\x01 \x01(\x01R\x06radius\x12?\n\x06center\x18\x02 \x01(\x0B2'.messages_only.Everything.Circle.CenterR\x06center\x1A\x16\n\x06Center\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01xB\x07\n\x05shapeB\x08\n\x06_maybe*_\n\x05Color\x12\x15\n\x11COLOR_UNSPECIFIED\x10\0\x12\r\n\tCOLOR_RED\x10\x01\x12\x0F\n\x0BCOLOR_ROUGE\x10\x01\x12\x1B\n\x0ECOLOR_NEGATIVE\x10\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x1A\x02\x10\x01b\x06proto3\n\xD8\x01\n\x13services_only.proto\x12\rservices_only\x1A\x13messages_only.proto2\x94\x01\n\x05Relay\x12C\n\x04Send\x12\x19.messages_only.Everything\x1A .messages_only.Everything.Circle\x12F\n\x05Watch\x12 .messages_only.Everything.Circle\x1A\x19.messages_only.Everything0\x01b\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for RelayServer<S> {
+    const NAME: &'static str = "services_only.Relay";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: RelayServicer> ::callwright::server::Service for RelayServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -188,5 +212,8 @@ impl<S: RelayServicer> ::callwright::server::Service for RelayServer<S> {
                     <S as RelayServicer>::watch(servicer, request, responses, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(RelayServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -159,6 +159,30 @@ impl<S: OneServicer> OneServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl OneServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\nV\n\x0Fsplit/two.proto\x12\x05split\"\x11\n\x01B\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01x2!\n\x03Two\x12\x1A\n\x04Call\x12\x08.split.B\x1A\x08.split.Bb\x06proto3\nq\n\x0Fsplit/one.proto\x12\x05split\x1A\x0Fsplit/two.proto\"\x1B\n\x01A\x12\x16\n\x01b\x18\x01 \x01(\x0B2\x08.split.BR\x01b2!\n\x03One\x12\x1A\n\x04Call\x12\x08.split.A\x1A\x08.split.Bb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for OneServer<S> {
+    const NAME: &'static str = "split.One";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: OneServicer> ::callwright::server::Service for OneServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -169,6 +193,9 @@ impl<S: OneServicer> ::callwright::server::Service for OneServer<S> {
                     <S as OneServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(OneServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }
 /// The service `split.Two`.
@@ -297,6 +324,30 @@ impl<S: TwoServicer> TwoServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl TwoServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\nV\n\x0Fsplit/two.proto\x12\x05split\"\x11\n\x01B\x12\x0C\n\x01x\x18\x01 \x01(\x05R\x01x2!\n\x03Two\x12\x1A\n\x04Call\x12\x08.split.B\x1A\x08.split.Bb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for TwoServer<S> {
+    const NAME: &'static str = "split.Two";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: TwoServicer> ::callwright::server::Service for TwoServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -307,5 +358,8 @@ impl<S: TwoServicer> ::callwright::server::Service for TwoServer<S> {
                     <S as TwoServicer>::call(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(TwoServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

@@ -295,6 +295,30 @@ impl<S: ClockServicer> ClockServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl ClockServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n\xF9\x07\n\x10well_known.proto\x12\nwell_known\x1A\x19google/protobuf/any.proto\x1A\x1Egoogle/protobuf/duration.proto\x1A\x1Bgoogle/protobuf/empty.proto\x1A google/protobuf/field_mask.proto\x1A\x1Cgoogle/protobuf/struct.proto\x1A\x1Fgoogle/protobuf/timestamp.proto\x1A\x1Egoogle/protobuf/wrappers.proto\"\xB1\x03\n\x03All\x12&\n\x03any\x18\x01 \x01(\x0B2\x14.google.protobuf.AnyR\x03any\x12,\n\x05empty\x18\x02 \x01(\x0B2\x16.google.protobuf.EmptyR\x05empty\x125\n\tstructure\x18\x03 \x01(\x0B2\x17.google.protobuf.StructR\tstructure\x12,\n\x05value\x18\x04 \x01(\x0B2\x16.google.protobuf.ValueR\x05value\x12.\n\x04null\x18\x05 \x01(\x0E2\x1A.google.protobuf.NullValueR\x04null\x12*\n\x02at\x18\x06 \x01(\x0B2\x1A.google.protobuf.TimestampR\x02at\x12/\n\x05spans\x18\x07 \x03(\x0B2\x19.google.protobuf.DurationR\x05spans\x12.\n\x04mask\x18\x08 \x01(\x0B2\x1A.google.protobuf.FieldMaskR\x04mask\x122\n\x05maybe\x18\t \x01(\x0B2\x1C.google.protobuf.DoubleValueR\x05maybe2\xC3\x02\n\x05Clock\x129\n\x03Now\x12\x16.google.protobuf.Empty\x1A\x1A.google.protobuf.Timestamp\x12:\n\x05Sleep\x12\x19.google.protobuf.Duration\x1A\x16.google.protobuf.Empty\x129\n\x05Ticks\x12\x16.google.protobuf.Empty\x1A\x16.google.protobuf.Empty0\x01\x12C\n\x07Wrapped\x12\x1C.google.protobuf.StringValue\x1A\x1A.google.protobuf.BoolValue\x12C\n\x05Bytes\x12\x1B.google.protobuf.BytesValue\x1A\x1B.google.protobuf.Int64Value(\x01b\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for ClockServer<S> {
+    const NAME: &'static str = "well_known.Clock";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: ClockServicer> ::callwright::server::Service for ClockServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -341,5 +365,8 @@ impl<S: ClockServicer> ::callwright::server::Service for ClockServer<S> {
                     <S as ClockServicer>::bytes(servicer, requests, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(ClockServer::<()>::FILE_DESCRIPTOR_SET)
     }
 }

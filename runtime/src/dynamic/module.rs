@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use callwright_build::Descriptors;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ServiceDescriptor};
 
@@ -101,7 +102,7 @@ impl Module {
     /// # Errors
     /// As [`service`](Self::service).
     pub fn servicer(&self, name: &str) -> Result<DynamicServicer, DynamicError> {
-        Ok(DynamicServicer::new(self.service(name)?))
+        Ok(DynamicServicer::new(self.service(name)?, Bytes::from_owner(DescriptorBytes(self.clone()))))
     }
 
     /// The descriptors that names are looked up in.
@@ -117,6 +118,15 @@ impl Module {
     /// Whether this is the very same module: loaded once, for both.
     pub fn is_same(&self, other: &Module) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+/// The descriptors of a module, as bytes that keep it.
+struct DescriptorBytes(Module);
+
+impl AsRef<[u8]> for DescriptorBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.file_descriptor_set()
     }
 }
 

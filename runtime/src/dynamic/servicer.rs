@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor};
 
 use super::DynamicError;
@@ -34,13 +35,14 @@ type Register = Box<dyn for<'m> FnOnce(ServiceMethods<'m, ()>) -> ServiceMethods
 /// ```
 pub struct DynamicServicer {
     service: ServiceDescriptor,
+    file_descriptor_set: Bytes,
     methods: HashMap<String, Register>,
     proxy: Option<Proxy>,
 }
 
 impl DynamicServicer {
-    pub(super) fn new(service: ServiceDescriptor) -> Self {
-        DynamicServicer { service, methods: HashMap::new(), proxy: None }
+    pub(super) fn new(service: ServiceDescriptor, file_descriptor_set: Bytes) -> Self {
+        DynamicServicer { service, file_descriptor_set, methods: HashMap::new(), proxy: None }
     }
 
     /// Serves a method of one request and one response.
@@ -139,6 +141,10 @@ impl Service for DynamicServicer {
                 (None, None) => service,
             };
         }
+    }
+
+    fn file_descriptor_set(&self) -> Bytes {
+        self.file_descriptor_set.clone()
     }
 }
 

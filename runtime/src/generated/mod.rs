@@ -7,7 +7,13 @@ pub(crate) mod google_rpc {
 }
 
 /// The package `grpc.reflection.v1`.
-#[cfg(feature = "dynamic")]
+#[cfg(any(feature = "reflection", feature = "dynamic"))]
 pub(crate) mod reflection_v1 {
     include!("grpc.reflection.v1.rs");
+}
+
+/// The package `grpc.reflection.v1alpha`.
+#[cfg(feature = "reflection")]
+pub(crate) mod reflection_v1alpha {
+    include!("grpc.reflection.v1alpha.rs");
 }

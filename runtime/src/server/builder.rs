@@ -108,7 +108,7 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// Adds a service: what the generator calls `FooServer`.
     pub fn add_service(mut self, service: impl Service) -> Self {
-        service.register(&mut self.methods);
+        self.methods.add(service);
         self
     }
 

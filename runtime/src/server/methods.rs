@@ -12,10 +12,12 @@ use super::context::ServerContext;
 use super::handler::Accepted;
 use super::requests::Requests;
 use super::responses::Responses;
+use super::served::ServedServices;
 use crate::call::Method;
 use crate::codec::{BytesCodec, SharedCodec};
 use crate::status::Status;
 
+pub(super) type OnShutdown = Box<dyn FnOnce() + Send + Sync>;
 type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
 pub(super) type Handler = Arc<dyn Fn(Accepted) -> Handled<'static, ()> + Send + Sync>;
 
@@ -27,6 +29,20 @@ pub(super) type Handler = Arc<dyn Fn(Accepted) -> Handled<'static, ()> + Send + 
 pub trait Service {
     /// Registers the service's methods.
     fn register(self, methods: &mut Methods);
+
+    /// A serialized `FileDescriptorSet` of the file that the service is declared in and of all that it imports, for the
+    /// server's reflection; empty where that is not known, which is what a service answers that does not say otherwise.
+    ///
+    /// The files below `google/protobuf` that come with every protoc can be left out.
+    fn file_descriptor_set(&self) -> Bytes {
+        Bytes::new()
+    }
+}
+
+/// A service whose name is known before it is made: every `FooServer` that is generated.
+pub trait NamedService {
+    /// The full name, `package.Service`.
+    const NAME: &'static str;
 }
 
 /// The methods of a server, by path.
@@ -34,19 +50,44 @@ pub trait Service {
 pub struct Methods {
     handlers: HashMap<String, Handler>,
     fallback: Option<Handler>,
-    services: Vec<String>,
+    served: ServedServices,
     duplicate: Option<String>,
+    on_shutdown: Vec<OnShutdown>,
 }
 
 impl Methods {
     /// Registers methods of the service with this full name, all served by `servicer`.
     pub fn service<S>(&mut self, name: impl Into<String>, servicer: Arc<S>) -> ServiceMethods<'_, S> {
         let name = name.into();
-        if self.services.contains(&name) {
-            self.duplicate.get_or_insert_with(|| name.clone());
+        if !self.served.add(name.clone()) {
+            self.duplicate.get_or_insert(name);
         }
-        self.services.push(name);
         ServiceMethods { methods: self, servicer }
+    }
+
+    /// Adds a service, as [`ServerBuilder::add_service`](crate::ServerBuilder::add_service) does: for a service that is
+    /// made of several.
+    pub fn add(&mut self, service: impl Service) {
+        // Without reflection nobody calls it, and the descriptors are not even linked.
+        #[cfg(feature = "reflection")]
+        self.served.describe(service.file_descriptor_set());
+        service.register(self);
+    }
+
+    /// The services of this server, those that are added later too: for a service that tells of them.
+    pub fn served(&self) -> ServedServices {
+        self.served.clone()
+    }
+
+    /// Calls `callback` once when the server begins to [shut down](crate::RunningServer::shutdown), before any client is
+    /// told: calls still come in. It must not block. A server that is [stopped](crate::RunningServer::stop) at once, or
+    /// whose runtime ends, does not call it.
+    pub fn on_shutdown(&mut self, callback: impl FnOnce() + Send + Sync + 'static) {
+        self.on_shutdown.push(Box::new(callback));
+    }
+
+    pub(super) fn take_on_shutdown(&mut self) -> Vec<OnShutdown> {
+        std::mem::take(&mut self.on_shutdown)
     }
 
     /// Serves every method that is not registered, of any service, with messages that stay bytes (grpc-go's
@@ -78,7 +119,7 @@ impl Methods {
     /// Whether any method of the service in this path is served.
     pub(super) fn has_service_of(&self, path: &str) -> bool {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        self.services.iter().any(|known| known == service)
+        self.served.contains(service)
     }
 
     pub(super) fn duplicate(&self) -> Option<&str> {

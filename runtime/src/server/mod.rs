@@ -11,12 +11,14 @@ mod methods;
 mod requests;
 mod responses;
 mod running;
+mod served;
 
 pub use auth::AuthContext;
 pub use bind::ListenAddress;
 pub use builder::{BindError, Server, ServerBuilder};
 pub use context::{Cancelled, Outcome, ServerContext};
-pub use methods::{Methods, Service, ServiceMethods};
+pub use methods::{Methods, NamedService, Service, ServiceMethods};
 pub use requests::Requests;
 pub use responses::Responses;
 pub use running::RunningServer;
+pub use served::ServedServices;

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::builder::Settings;
 use super::connection;
-use super::methods::Methods;
+use super::methods::{Methods, OnShutdown};
 use crate::transport::server::Connection;
 use crate::transport::{Address, Listener};
 
@@ -26,13 +26,15 @@ pub struct RunningServer {
     local: Address,
     draining: watch::Sender<bool>,
     task: JoinHandle<()>,
+    on_shutdown: Vec<OnShutdown>,
 }
 
 impl RunningServer {
-    pub(super) fn start(listener: Listener, local: Address, settings: Settings, methods: Methods) -> Self {
+    pub(super) fn start(listener: Listener, local: Address, settings: Settings, mut methods: Methods) -> Self {
+        let on_shutdown = methods.take_on_shutdown();
         let (draining, drained) = watch::channel(false);
         let task = tokio::spawn(accept(listener, Arc::new(settings), Arc::new(methods), drained));
-        RunningServer { local, draining, task }
+        RunningServer { local, draining, task, on_shutdown }
     }
 
     /// Where the server listens. As text it is a target for a client: `127.0.0.1:50051`, `unix:/path`.
@@ -42,7 +44,11 @@ impl RunningServer {
 
     /// Stops gracefully: takes no more connections and calls, waits until those under way are done or `grace` has
     /// passed, then ends what is left as [`stop`](Self::stop) does.
+    ///
+    /// Services that asked to know ([`Methods::on_shutdown`](crate::server::Methods::on_shutdown)) are told first: the
+    /// health service says NOT_SERVING to all who watch.
     pub async fn shutdown(mut self, grace: Duration) {
+        self.on_shutdown.drain(..).for_each(|callback| callback());
         self.draining.send_replace(true);
         if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             self.stop_now().await;
