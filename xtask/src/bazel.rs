@@ -102,7 +102,7 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
     let home = target.join("bazel");
     let mut report = Report::default();
     let machine = Machine::prepare(root, target, &home)?;
-    make::rows(&machine, &mut report);
+    make::rows(&machine, &home, &mut report);
     for version in &arguments.versions {
         let started = Instant::now();
         println!("== Bazel {}", version.name());

@@ -3,6 +3,7 @@
 mod bazel;
 mod r#gen;
 mod interop;
+mod runtime;
 mod test;
 
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ Tasks:
   test     format, clippy, documentation and tests: needs nothing but Rust
   interop  our client and server against real peers (interop --help)
   gen      generate Rust from .proto files, or check what is checked in (gen --help)
-  bazel    the rules for Bazel, by a real Bazel (bazel --help)";
+  runtime  compile the runtime and the plugin into a folder, for builds without cargo (runtime --help)
+  bazel    the rules for Bazel, by real Bazels, and the example for make and rustc (bazel --help)";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(args),
         Some("interop") => interop::run(args),
         Some("bazel") => bazel::run(args),
+        Some("runtime") => runtime::run(args),
         Some("gen") => r#gen::run(args),
         Some("-h" | "--help") => {
             println!("{USAGE}");

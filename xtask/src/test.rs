@@ -15,7 +15,7 @@ struct Step {
     env: Option<(&'static str, &'static str)>,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "format", cargo: &["fmt", "--all", "--check"], env: None },
     Step {
         name: "clippy",
@@ -58,6 +58,24 @@ const STEPS: [Step; 6] = [
             "runtime/proto/google/rpc/error_details.proto",
             "runtime/proto/grpc/reflection/v1/reflection.proto",
             "runtime/proto/grpc/reflection/v1alpha/reflection.proto",
+        ],
+        env: None,
+    },
+    Step {
+        name: "generated code of the example",
+        cargo: &[
+            "xtask",
+            "gen",
+            "--proto-path",
+            "examples/other_builds/proto",
+            "--out",
+            "examples/other_builds/gen",
+            "--module-tree",
+            "mod.rs",
+            "--manifest",
+            "examples/other_builds/gen/manifest.json",
+            "--check",
+            "greeting.proto",
         ],
         env: None,
     },

@@ -8,9 +8,8 @@ use super::files;
 use super::install;
 use super::repositories::{NAMES, REPOSITORIES};
 use crate::interop::process;
+use crate::runtime::{self, Profile};
 
-/// How long a build of the whole runtime may take on a small machine.
-const BUILD: Duration = Duration::from_secs(1200);
 const SHORT: Duration = Duration::from_secs(60);
 
 /// What every build uses.
@@ -20,8 +19,10 @@ pub(super) struct Machine {
     /// The folder of the repositories that stand in for others.
     pub(super) repositories: PathBuf,
     pub(super) rustc: PathBuf,
-    /// The folder with the rlib of the runtime and those below it.
+    /// The folder with the runtime and the plugin.
     pub(super) runtime: PathBuf,
+    /// This program.
+    pub(super) xtask: PathBuf,
 }
 
 impl Machine {
@@ -34,9 +35,10 @@ impl Machine {
             root: root.to_owned(),
             rustc: Path::new(sysroot.trim()).join("bin/rustc"),
             runtime: own.join("runtime"),
+            xtask: std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?,
             repositories,
         };
-        let rlibs = build(root, target)?;
+        let libraries = runtime::build(root, target, Profile::Debug)?;
         let protoc = install::protoc(home)?;
         files::remove(&machine.repositories)?;
         for (path, text) in REPOSITORIES {
@@ -50,46 +52,9 @@ impl Machine {
         files::link(&protoc.join("bin/protoc"), &protobuf.join("protoc.bin"))?;
         files::copy(&protoc.join("include/google"), &protobuf.join("include/google"))?;
         files::link(&protoc.join("bin/protoc"), &own.join("protoc"))?;
-        files::link(&target.join("debug/protoc-gen-callwright"), &own.join("protoc-gen-callwright"))?;
         files::link(Path::new("/bin/false"), &own.join("refusing_plugin"))?;
         files::link(&machine.rustc, &own.join("rustc"))?;
-        for file in rlibs {
-            files::link(&file, &machine.runtime.join(file.file_name().unwrap_or_default()))?;
-        }
+        runtime::write(&libraries, &machine.runtime)?;
         Ok(machine)
-    }
-}
-
-/// Builds the plugin and the runtime; gives the libraries that a user of the runtime needs.
-fn build(root: &Path, target: &Path) -> Result<Vec<PathBuf>, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "callwright", "--package", "callwright-build", "--lib", "--bins"]);
-    build.args(["--message-format=json", "--target-dir"]).arg(target).current_dir(root);
-    Ok(libraries(&process::run(&mut build, BUILD)?))
-}
-
-/// The libraries that cargo's messages name.
-fn libraries(messages: &str) -> Vec<PathBuf> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let files = messages.flat_map(|message| {
-        let names = message["filenames"].as_array().into_iter().flatten();
-        names.filter_map(|name| name.as_str().map(PathBuf::from)).collect::<Vec<_>>()
-    });
-    files.filter(|file| file.extension().is_some_and(|it| it == "rlib" || it == "so")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn libraries_are_found_in_what_cargo_says() {
-        let messages = r#"
-            warning: something else
-            {"reason":"compiler-artifact","filenames":["/t/liba.rlib","/t/liba.rmeta"]}
-            {"reason":"compiler-artifact","filenames":["/t/libb.so"]}
-            {"reason":"build-finished","success":true}"#;
-        assert_eq!(libraries(messages), [Path::new("/t/liba.rlib"), Path::new("/t/libb.so")]);
     }
 }

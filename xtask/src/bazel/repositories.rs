@@ -61,7 +61,7 @@ package(default_visibility = ["//visibility:public"])
 callwright_toolchain(
     name = "callwright",
     protoc = "protoc",
-    plugin = "protoc-gen-callwright",
+    plugin = "runtime/protoc-gen-callwright",
     rustc = "rustc",
     runtime = "runtime/libcallwright.rlib",
     runtime_deps = ":runtime_deps",
@@ -85,7 +85,7 @@ toolchain(
     toolchain = ":refusing",
     toolchain_type = "@callwright_bazel//:toolchain_type",
 )
-filegroup(name = "runtime_deps", srcs = glob(["runtime/*"]))
+filegroup(name = "runtime_deps", srcs = glob(["runtime/*.rlib", "runtime/*.so"]))
 filegroup(name = "tokio", srcs = glob(["runtime/libtokio-*.rlib"]))
 "#,
     ),
