@@ -109,6 +109,8 @@ mod metadata;
 pub mod reflection;
 pub mod server;
 pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 mod waker_slot;
 

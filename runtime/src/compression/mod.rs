@@ -42,6 +42,12 @@ impl Compression {
             Compression::Custom(name) => name,
         }
     }
+
+    /// The algorithm of this name.
+    pub(crate) fn of(name: &'static str) -> Compression {
+        let built_in = [Compression::None, Compression::Deflate, Compression::Gzip, Compression::Zstd];
+        built_in.into_iter().find(|known| known.name() == name).unwrap_or(Compression::Custom(name))
+    }
 }
 
 impl fmt::Display for Compression {

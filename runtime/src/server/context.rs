@@ -37,6 +37,7 @@ pub(super) struct CallInfo {
     pub(super) deadline: Option<Instant>,
     pub(super) auth: AuthContext,
     pub(super) wait_for_ready: Option<bool>,
+    pub(super) compression: Compression,
 }
 
 impl ServerContext {
@@ -56,6 +57,11 @@ impl ServerContext {
     /// The metadata that the client sent.
     pub fn invocation_metadata(&self) -> &Metadata {
         &self.call.metadata
+    }
+
+    /// What the client compresses its requests with (`grpc-encoding`); it may send single messages plain all the same.
+    pub fn request_compression(&self) -> Compression {
+        self.call.compression
     }
 
     /// Whether the one request of the method came compressed, as the flag byte before it said. Where the method streams

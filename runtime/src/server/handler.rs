@@ -18,7 +18,7 @@ use super::responses::Responses;
 use crate::call::{ContentType, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, content_type, timeout};
 use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
-use crate::compression::AcceptEncoding;
+use crate::compression::{AcceptEncoding, Compression};
 use crate::metadata::Metadata;
 use crate::status::Status;
 use crate::transport::server::{InProcess, Incoming};
@@ -154,6 +154,7 @@ fn read_head(head: &Parts, peer: Address, settings: &Settings) -> Result<(CallIn
         peer,
         deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         auth: AuthContext::default(),
+        compression: compressor.as_ref().map_or(Compression::None, |compressor| Compression::of(compressor.name())),
         wait_for_ready: head.extensions.get::<InProcess>().and_then(|call| call.wait_for_ready),
     };
     Ok((call, Decoder::new(compressor, settings.messages.max_receive_size, Receiver::Server)))

@@ -66,8 +66,13 @@ impl RunningServer {
         let _ = (&mut self.task).await;
     }
 
-    async fn stop_now(&mut self) {
+    /// Stops at once, as [`stop`](Self::stop) does, and does not wait.
+    pub fn abort(&self) {
         self.task.abort();
+    }
+
+    async fn stop_now(&mut self) {
+        self.abort();
         let _ = (&mut self.task).await;
     }
 }
