@@ -162,6 +162,30 @@ impl<S: GreeterServicer> GreeterServer<S> {
     clippy::all,
     clippy::pedantic
 )]
+impl GreeterServer<()> {
+    const FILE_DESCRIPTOR_SET: &'static [u8] = b"\n?\n\x0Cpeople.proto\x12\tpeople.v1\"\x1C\n\x06Person\x12\x12\n\x04name\x18\x01 \x01(\tR\x04nameb\x06proto3\n\xE1\x01\n\x0Egreeting.proto\x12\x0Bgreeting.v1\x1A\x0Cpeople.proto\"9\n\x0CHelloRequest\x12)\n\x06person\x18\x01 \x01(\x0B2\x11.people.v1.PersonR\x06person\"&\n\nHelloReply\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message2I\n\x07Greeter\x12>\n\x08SayHello\x12\x19.greeting.v1.HelloRequest\x1A\x17.greeting.v1.HelloReplyb\x06proto3";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
+impl<S> ::callwright::server::NamedService for GreeterServer<S> {
+    const NAME: &'static str = "greeting.v1.Greeter";
+}
+#[allow(
+    dead_code,
+    let_underscore_drop,
+    unit_bindings,
+    unreachable_pub,
+    unused_results,
+    clippy::all,
+    clippy::pedantic
+)]
 impl<S: GreeterServicer> ::callwright::server::Service for GreeterServer<S> {
     fn register(self, methods: &mut ::callwright::server::Methods) {
         methods
@@ -175,5 +199,10 @@ impl<S: GreeterServicer> ::callwright::server::Service for GreeterServer<S> {
                     <S as GreeterServicer>::say_hello(servicer, request, context),
                 ),
             );
+    }
+    fn file_descriptor_set(&self) -> ::callwright::codegen::Bytes {
+        ::callwright::codegen::Bytes::from_static(
+            GreeterServer::<()>::FILE_DESCRIPTOR_SET,
+        )
     }
 }
