@@ -20,6 +20,8 @@ struct Readme;
 /// The guide's programs, likewise.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../docs/health.md")]
+    struct Health;
     #[doc = include_str!("../../docs/reflection.md")]
     struct Reflection;
     #[doc = include_str!("../../docs/status.md")]

@@ -89,12 +89,13 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `macros` | [`protos!`], [`services!`], [`protos_and_services!`]: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
+//! | `health` | the module `health`: a server says whether it and its services take calls |
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
-#[cfg(any(feature = "dynamic", feature = "reflection", feature = "status"))]
+#[cfg(any(feature = "dynamic", feature = "health", feature = "reflection", feature = "status"))]
 extern crate self as callwright;
 
 mod call;
@@ -104,6 +105,8 @@ mod compression;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
 mod generated;
+#[cfg(feature = "health")]
+pub mod health;
 mod metadata;
 #[cfg(feature = "reflection")]
 pub mod reflection;

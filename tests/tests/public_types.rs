@@ -21,6 +21,7 @@ fn what_describes_things_can_be_shared() {
     shared::<(Status, Code, Metadata, MetadataValue, Compression, Response<String>, Method<String, String>)>();
     shared::<(ChannelError, TargetError, BindError, CompressionError, DecompressError, MetadataError, CodecError)>();
     shared::<(callwright::status::ErrorDetails, callwright::status::ErrorDetailsError)>();
+    shared::<(callwright::health::Health, callwright::health::HealthService, callwright::health::ServingStatus)>();
     shared::<(callwright::reflection::Reflection, callwright::server::ServedServices)>();
     shared::<(RunningServer, ServerContext, AuthContext, Outcome)>();
     sent::<ServerBuilder>();

@@ -6,6 +6,12 @@ pub(crate) mod google_rpc {
     include!("google.rpc.rs");
 }
 
+/// The package `grpc.health.v1`.
+#[cfg(feature = "health")]
+pub(crate) mod health_v1 {
+    include!("grpc.health.v1.rs");
+}
+
 /// The package `grpc.reflection.v1`.
 #[cfg(any(feature = "reflection", feature = "dynamic"))]
 pub(crate) mod reflection_v1 {
