@@ -98,6 +98,7 @@
 #[cfg(any(feature = "dynamic", feature = "health", feature = "reflection", feature = "status"))]
 extern crate self as callwright;
 
+mod address;
 mod call;
 mod channel;
 mod codec;
@@ -111,16 +112,17 @@ mod metadata;
 #[cfg(feature = "reflection")]
 pub mod reflection;
 pub mod server;
+pub mod stats;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
 mod waker_slot;
 
-pub use call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
+pub use address::Address;
+pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, ServerStreaming, Unary};
 pub use channel::{
-    Backoff, Call, Channel, ChannelBuilder, ChannelError, ConnectivityState, Reply, RequestSender, StateWatch,
-    Streaming, TargetError,
+    Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
 };
 pub use codec::{BytesCodec, Codec, CodecError, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
@@ -130,7 +132,6 @@ pub use server::{
     ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
-pub use transport::address::Address;
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};

@@ -1,5 +1,6 @@
 //! What client and server both say of a call: its method, its kind, its timeout, its response.
 
+mod connectivity;
 mod messages;
 mod method;
 mod response;
@@ -9,6 +10,7 @@ use std::fmt;
 
 use http::HeaderName;
 
+pub use connectivity::ConnectivityState;
 pub(crate) use messages::MessageSettings;
 pub use method::Method;
 pub use response::Response;

@@ -22,11 +22,14 @@ use tokio::sync::{Notify, watch};
 use super::builder::Settings;
 use super::connector;
 use super::queue::{Queue, QueuedCall, Ticket};
-use super::state::{ConnectivityState, StateWatch};
+use super::state::StateWatch;
+use super::subchannel::{Opened, Subchannel};
 use super::target::Target;
+use crate::call::ConnectivityState;
+use crate::stats::ChannelStats;
 use crate::status::Status;
 use crate::transport::ConnectError;
-use crate::transport::client::{Closer, Connection, Opened};
+use crate::transport::client::Closer;
 
 /// Keeps a channel alive: when the last one is gone, so is the channel's connection (once its calls have ended).
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl Drop for Lease {
 pub(super) struct Core {
     target: Target,
     settings: Settings,
+    stats: Arc<ChannelStats>,
     inner: Mutex<Inner>,
     states: watch::Sender<ConnectivityState>,
     next_ticket: AtomicU64,
@@ -66,7 +70,7 @@ pub(super) struct Core {
 #[derive(Default)]
 struct Inner {
     queue: Queue,
-    connection: Option<Connection>,
+    connection: Option<Subchannel>,
     /// Every connection that may still carry calls: the one in use, and those that drain.
     closers: Vec<Closer>,
     last_error: Option<Arc<ConnectError>>,
@@ -86,6 +90,7 @@ type Deliveries = Vec<(Arc<dyn QueuedCall>, Result<Opened, Status>)>;
 impl Core {
     fn new(target: Target, settings: Settings) -> Self {
         Core {
+            stats: ChannelStats::new(target.to_string()),
             target,
             settings,
             inner: Mutex::default(),
@@ -98,6 +103,10 @@ impl Core {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    pub(super) fn stats(&self) -> &Arc<ChannelStats> {
+        &self.stats
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -125,7 +134,7 @@ impl Core {
                 return Started::Failed(self.unavailable(&inner));
             }
             ConnectivityState::Ready if inner.queue.is_empty() => {
-                if let Some(connection) = inner.connection.clone().filter(Connection::has_room)
+                if let Some(connection) = inner.connection.clone().filter(Subchannel::has_room)
                     && let Some(outcome) = open(&connection, &**call)
                 {
                     return outcome.map_or_else(Started::Failed, Started::Open);
@@ -168,7 +177,7 @@ impl Core {
     /// Ends the channel: queued calls and those under way end in CANCELLED.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
-        self.enter(ConnectivityState::Shutdown);
+        self.enter(ConnectivityState::Shutdown, None);
         let waiting = inner.queue.take_all();
         inner.connection = None;
         let closers = std::mem::take(&mut inner.closers);
@@ -208,17 +217,18 @@ impl Core {
         }
         let runtime = runtime()?;
         inner.connecting = true;
-        self.enter(ConnectivityState::Connecting);
+        self.enter(ConnectivityState::Connecting, None);
         runtime.spawn(connector::run(self.clone()));
         Ok(())
     }
 
     /// Sets the state, which never leaves SHUTDOWN. Called with the lock held, so that states change one by one.
-    fn enter(&self, state: ConnectivityState) {
+    fn enter(&self, state: ConnectivityState, why: Option<String>) {
         self.states.send_if_modified(|current| {
             let changes = *current != state && *current != ConnectivityState::Shutdown;
             if changes {
                 *current = state;
+                self.stats.enter(state, why);
             }
             changes
         });
@@ -242,10 +252,10 @@ impl Core {
 impl Core {
     pub(super) fn connecting(&self) {
         let _inner = self.lock();
-        self.enter(ConnectivityState::Connecting);
+        self.enter(ConnectivityState::Connecting, None);
     }
 
-    pub(super) fn connected(&self, connection: Connection) {
+    pub(super) fn connected(&self, connection: Subchannel) {
         let mut inner = self.lock();
         let closer = connection.closer();
         if self.state() == ConnectivityState::Shutdown {
@@ -255,7 +265,7 @@ impl Core {
         inner.closers.retain(|closer| !closer.is_closed());
         inner.closers.push(closer);
         inner.connection = Some(connection);
-        self.enter(ConnectivityState::Ready);
+        self.enter(ConnectivityState::Ready, None);
         drop(inner);
         self.drain();
     }
@@ -264,7 +274,7 @@ impl Core {
     pub(super) fn drain(&self) {
         let mut deliveries = Deliveries::new();
         let mut inner = self.lock();
-        while let Some(connection) = inner.connection.clone().filter(Connection::has_room) {
+        while let Some(connection) = inner.connection.clone().filter(Subchannel::has_room) {
             let Some((ticket, call)) = inner.queue.pop() else { break };
             match open(&connection, &*call) {
                 Some(outcome) => deliveries.push((call, outcome)),
@@ -280,8 +290,9 @@ impl Core {
 
     pub(super) fn failed(&self, error: ConnectError) {
         let mut inner = self.lock();
+        let why = error.to_string();
         inner.last_error = Some(Arc::new(error));
-        self.enter(ConnectivityState::TransientFailure);
+        self.enter(ConnectivityState::TransientFailure, Some(why));
         let status = self.unavailable(&inner);
         let failing = inner.queue.take_fail_fast();
         drop(inner);
@@ -292,7 +303,7 @@ impl Core {
     pub(super) fn disconnected(&self) -> bool {
         let mut inner = self.lock();
         inner.connection = None;
-        self.enter(ConnectivityState::Idle);
+        self.enter(ConnectivityState::Idle, None);
         inner.connecting = !inner.queue.is_empty() && self.state() != ConnectivityState::Shutdown;
         inner.connecting
     }
@@ -305,7 +316,7 @@ impl Core {
         }
         inner.connecting = false;
         inner.connection = None;
-        self.enter(ConnectivityState::Idle);
+        self.enter(ConnectivityState::Idle, None);
         let waiting = inner.queue.take_all();
         drop(inner);
         let status = Status::unavailable(
@@ -350,7 +361,7 @@ pub(super) fn closed() -> Status {
 
 /// Opens the call's stream, or says why it cannot have one on this connection nor on a later one; `None` when the
 /// connection takes no more, so that the call may wait for the next one.
-fn open(connection: &Connection, call: &dyn QueuedCall) -> Option<Result<Opened, Status>> {
+fn open(connection: &Subchannel, call: &dyn QueuedCall) -> Option<Result<Opened, Status>> {
     let (first, end) = call.first();
     match call.head(connection.header_limit()) {
         // A stream that cannot be opened never reached the server: nothing is lost, the connection is at its end.

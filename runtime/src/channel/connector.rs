@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::backoff::{Attempt, Attempts};
 use super::connectivity::Core;
-use crate::transport::client::{self, Connection};
-use crate::transport::{ConnectError, Stage};
+use super::subchannel::Subchannel;
+use crate::stats::SubchannelStats;
+use crate::transport::{Address, ConnectError, Stage};
 
 /// Connects, and connects again, until the channel ends or nobody waits for a connection that was lost.
 pub(super) async fn run(core: Arc<Core>) {
@@ -19,14 +20,16 @@ pub(super) async fn run(core: Arc<Core>) {
 
 async fn keep_connected(core: &Core) {
     let mut attempts = Attempts::new(core.settings().backoff.clone());
+    let mut subchannels = Subchannels::default();
     loop {
         core.connecting();
         let attempt = attempts.start();
-        match connect(core, attempt).await {
+        match connect(core, attempt, &mut subchannels).await {
             Ok(connection) => {
                 attempts.reset();
                 core.connected(connection.clone());
                 serve(core, &connection).await;
+                connection.rest();
                 if !core.disconnected() {
                     return;
                 }
@@ -47,7 +50,7 @@ async fn keep_connected(core: &Core) {
 }
 
 /// Sends out waiting calls as streams become free, until the connection takes no more.
-async fn serve(core: &Core, connection: &Connection) {
+async fn serve(core: &Core, connection: &Subchannel) {
     loop {
         tokio::select! {
             () = connection.draining() => return,
@@ -57,13 +60,15 @@ async fn serve(core: &Core, connection: &Connection) {
 }
 
 /// Tries the target's addresses one after the other.
-async fn connect(core: &Core, attempt: Attempt) -> Result<Connection, ConnectError> {
+async fn connect(core: &Core, attempt: Attempt, subchannels: &mut Subchannels) -> Result<Subchannel, ConnectError> {
     let timed_out = |stage| move |_| ConnectError::new(core.target(), stage, "timed out (min_connect_timeout)");
     let resolved = tokio::time::timeout_at(attempt.give_up_at, core.target().resolve()).await;
     let addresses = resolved.map_err(timed_out(Stage::Resolve))??;
     let mut errors: Vec<ConnectError> = Vec::new();
+    subchannels.0.retain(|known| addresses.contains(known.address()));
     for address in &addresses {
-        match tokio::time::timeout_at(attempt.give_up_at, client::connect(address)).await {
+        let stats = subchannels.to(core, address);
+        match tokio::time::timeout_at(attempt.give_up_at, Subchannel::connect(&stats)).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => errors.push(error),
             Err(_) => {
@@ -82,6 +87,21 @@ async fn connect(core: &Core, attempt: Attempt) -> Result<Connection, ConnectErr
             let list = errors.iter().map(ConnectError::to_string).collect::<Vec<_>>().join("; ");
             Err(ConnectError::new("all addresses failed", Stage::Connect, list))
         }
+    }
+}
+
+/// The addresses that were tried, for as long as the target has them.
+#[derive(Default)]
+struct Subchannels(Vec<Arc<SubchannelStats>>);
+
+impl Subchannels {
+    fn to(&mut self, core: &Core, address: &Address) -> Arc<SubchannelStats> {
+        if let Some(known) = self.0.iter().find(|known| known.address() == address) {
+            return known.clone();
+        }
+        let made = core.stats().subchannel(address.clone());
+        self.0.push(made.clone());
+        made
     }
 }
 

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use super::connectivity::{Core, Lease, Started, closed};
 use super::queue::{QueuedCall, Ticket};
-use super::state::ConnectivityState;
-use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use super::subchannel::Opened;
+use crate::call::{APPLICATION_GRPC, ConnectivityState, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
 use crate::compression::Compressor;
 use crate::metadata::{self, Metadata};
 use crate::status::Status;
-use crate::transport::client::{Opened, RequestHead};
+use crate::transport::client::RequestHead;
 use crate::transport::{Event, StreamError};
 use crate::waker_slot::WakerSlot;
 
@@ -105,7 +105,9 @@ impl State {
                     remember(replay, &rest.frame);
                 }
                 // A stream that is over already says so to the receiving half.
-                let _ = opened.send.send_now(rest.frame, false);
+                if opened.send.send_now(rest.frame, false).is_ok() {
+                    opened.record.message_sent();
+                }
             }
             (Phase::Queued | Phase::Over(_), _) => {}
         }
@@ -134,6 +136,7 @@ impl Exchange {
         let size = first.as_ref().map_or(0, Bytes::len);
         let replay = Replay { messages: first.into_iter().collect(), size, finished, used: false };
         let state = Mutex::new(State::new(Phase::Queued, Some(replay)));
+        lease.core().stats().counter().start();
         let exchange = Arc::new(Exchange { lease, ticket, request, state });
         exchange.clone().enqueue();
         exchange
@@ -199,6 +202,7 @@ impl Exchange {
                 }
                 Phase::Open(opened) => match ready!(opened.recv.poll_event(cx)) {
                     Ok(event) => {
+                        opened.record.event(&event);
                         state.replay = None;
                         return Poll::Ready(Ok(event));
                     }
@@ -237,12 +241,16 @@ impl Exchange {
                 outgoing.attempt = Some(state_mut.attempt);
             }
             let error = match ready!(opened.send.poll_send(cx, &mut outgoing.frame)) {
-                Ok(()) => return Poll::Ready(Ok(())),
+                Ok(()) => {
+                    opened.record.message_sent();
+                    return Poll::Ready(Ok(()));
+                }
                 Err(error) => error,
             };
             // The receiving half knows better why: the server may have answered already.
             let cause = match opened.recv.poll_event(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(event)) => {
+                    opened.record.event(&event);
                     state_mut.peeked = Some(event);
                     state_mut.replay = None;
                     state_mut.receiver.wake();
@@ -280,13 +288,31 @@ impl Exchange {
         if matches!(state.phase, Phase::Over(_)) {
             return;
         }
-        let before = std::mem::replace(&mut state.phase, Phase::Over(status));
+        let before = self.end(&mut state, status);
         state.replay = None;
         state.receiver.wake();
         state.sender.wake();
         drop(state);
         if let Phase::Queued = before {
             self.core().forget(self.ticket);
+        }
+    }
+
+    /// The call is over, for this reason (`None`: the server ended it with OK); gives the phase before that.
+    fn end(&self, state: &mut State, status: Option<Status>) -> Phase {
+        let succeeded = status.is_none();
+        self.core().stats().counter().end(succeeded);
+        let mut before = std::mem::replace(&mut state.phase, Phase::Over(status));
+        if let Phase::Open(opened) = &mut before {
+            opened.record.end(succeeded);
+        }
+        before
+    }
+
+    /// Counts a message that was received.
+    pub(super) fn message_received(&self) {
+        if let Phase::Open(opened) = &self.lock().phase {
+            opened.record.message_received();
         }
     }
 
@@ -328,7 +354,7 @@ impl Exchange {
         } else {
             error.to_status(&opened.peer)
         };
-        state.phase = Phase::Over(Some(status));
+        self.end(&mut state, Some(status));
         state.sender.wake();
         state.receiver.wake();
         state
@@ -395,14 +421,22 @@ impl QueuedCall for Exchange {
             Ok(mut opened) => {
                 let rest = state.replay.iter().flat_map(|replay| &replay.messages).skip(state.with_head);
                 // What breaks here shows itself on the receiving half.
-                let _ = rest.cloned().try_for_each(|message| opened.send.send_now(message, false));
+                let _ = rest.cloned().try_for_each(|message| {
+                    opened.record.message_sent();
+                    opened.send.send_now(message, false)
+                });
                 if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
                     state.end_sent = true;
                     let _ = opened.send.finish();
                 }
                 Phase::Open(opened)
             }
-            Err(status) => Phase::Over(Some(status)),
+            Err(status) => {
+                self.end(&mut state, Some(status));
+                state.receiver.wake();
+                state.sender.wake();
+                return;
+            }
         };
         state.receiver.wake();
         state.sender.wake();

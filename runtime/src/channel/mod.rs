@@ -13,12 +13,14 @@ mod reply;
 mod sender;
 mod state;
 mod streaming;
+mod subchannel;
 mod target;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call::ConnectivityState;
 use crate::status::Status;
 use connectivity::Lease;
 
@@ -27,7 +29,7 @@ pub use builder::{ChannelBuilder, ChannelError};
 pub use call::Call;
 pub use reply::Reply;
 pub use sender::RequestSender;
-pub use state::{ConnectivityState, StateWatch};
+pub use state::StateWatch;
 pub use streaming::Streaming;
 pub use target::TargetError;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::subchannel::Opened;
 use crate::status::Status;
-use crate::transport::client::{Opened, RequestHead};
+use crate::transport::client::RequestHead;
 
 /// A call's place in the queue: smaller came earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -98,6 +98,7 @@ impl Reader {
                 State::Body { decoder, .. } => match decoder.next() {
                     Ok(Some(message)) => {
                         self.compressed = message.compressed;
+                        self.exchange.message_received();
                         return Poll::Ready(Some(Ok(message.bytes)));
                     }
                     Ok(None) => {}

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::builder::Settings;
 use super::handler;
-use super::methods::Methods;
+use super::shared::Shared;
 use crate::transport::Address;
 use crate::transport::server::Connection;
 
@@ -23,11 +22,12 @@ pub(super) async fn drains(draining: &mut watch::Receiver<bool>) {
 /// Serves a connection until the client closes it, or until `draining` and its calls are done.
 pub(super) async fn serve(
     connection: Connection,
+    local: Option<Address>,
     peer: Address,
-    settings: Arc<Settings>,
-    methods: Arc<Methods>,
+    shared: Arc<Shared>,
     mut draining: watch::Receiver<bool>,
 ) {
+    let stats = shared.stats.accepted(local, peer.clone());
     let mut calls = JoinSet::new();
     // Dropped before the calls, whose clients then see a connection that broke and not calls that were cancelled.
     let mut connection = connection;
@@ -36,7 +36,7 @@ pub(super) async fn serve(
         tokio::select! {
             incoming = poll_fn(|cx| connection.poll_accept(cx)) => match incoming {
                 Some(incoming) => {
-                    calls.spawn(handler::run(incoming, peer.clone(), settings.clone(), methods.clone()));
+                    calls.spawn(handler::run(incoming, stats.socket().open_remote(), peer.clone(), shared.clone()));
                 }
                 None => break,
             },

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 
 use super::builder::Settings;
 use super::context::{OWN_HEADERS, Outcome};
+use super::shared::Shared;
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::compression::{AcceptEncoding, Compression, Compressor};
 use crate::metadata::{self, Metadata, MetadataError};
+use crate::stats::StreamRecord;
 use crate::status::{Code, Status, wire};
 use crate::transport::StreamError;
 use crate::transport::server::ResponseStream;
@@ -24,7 +26,8 @@ type OnDone = Box<dyn FnOnce(&Outcome) + Send>;
 
 /// One call on the server's side.
 pub(super) struct Exchange {
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+    record: StreamRecord,
     accept: AcceptEncoding,
     state: Mutex<State>,
     cancelled: watch::Sender<bool>,
@@ -47,7 +50,13 @@ struct State {
 }
 
 impl Exchange {
-    pub(super) fn new(settings: Arc<Settings>, accept: AcceptEncoding, stream: ResponseStream) -> Exchange {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        accept: AcceptEncoding,
+        stream: ResponseStream,
+        record: StreamRecord,
+    ) -> Exchange {
+        shared.stats.counter().start();
         let state = State {
             stream,
             head_sent: false,
@@ -61,11 +70,16 @@ impl Exchange {
             aborted: None,
             on_done: Vec::new(),
         };
-        Exchange { settings, accept, state: Mutex::new(state), cancelled: watch::Sender::new(false) }
+        Exchange { shared, record, accept, state: Mutex::new(state), cancelled: watch::Sender::new(false) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+        &self.shared.settings
+    }
+
+    /// Counts a message that was received.
+    pub(super) fn message_received(&self) {
+        self.record.message_received();
     }
 
     /// Whether the call still runs, as far as the stream tells.
@@ -94,7 +108,7 @@ impl Exchange {
 
     pub(super) fn set_compression(&self, compression: Compression) {
         let mut state = self.lock();
-        let problem = match (state.head_sent, self.settings.messages.compressors.find(compression)) {
+        let problem = match (state.head_sent, self.settings().messages.compressors.find(compression)) {
             (true, _) => {
                 Some(format!("set_response_compression({compression}) came after the initial metadata was sent"))
             }
@@ -160,6 +174,7 @@ impl Exchange {
         if !state.head_sent {
             self.send_head(&mut state, &Metadata::new()).map_err(|_| gone())?;
         }
+        self.record.message_sent();
         let plain = std::mem::take(&mut state.next_plain);
         Ok(state.compressor.clone().filter(|_| !plain))
     }
@@ -209,6 +224,7 @@ impl Exchange {
         }
         self.cancelled.send_replace(true);
         state.ended = true;
+        self.shared.stats.counter().end(false);
         state.stream.reset();
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
@@ -239,24 +255,28 @@ impl Exchange {
         let mut trailers = HeaderMap::new();
         wire::encode(outcome.status(), &mut trailers);
         outcome.trailing_metadata().append_to(&mut trailers);
-        // A client that is gone cannot be told.
-        let _ = if state.head_sent {
+        self.shared.stats.counter().end(outcome.status().code() == Code::Ok);
+        let sent = if state.head_sent {
             state.stream.send_trailers(trailers)
         } else {
             trailers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
             if outcome.status().code() == Code::Unimplemented {
-                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings.messages.compressors.accept_header());
+                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings().messages.compressors.accept_header());
             }
             state.stream.send_head(StatusCode::OK, trailers, true)
         };
+        // A client that is gone cannot be told.
+        if sent.is_ok() {
+            self.record.end();
+        }
         let callbacks = std::mem::take(&mut state.on_done);
         drop(state);
         callbacks.into_iter().for_each(|callback| callback(&outcome));
     }
 
     fn send_head(&self, state: &mut State, metadata: &Metadata) -> Result<(), StreamError> {
-        let compressors = &self.settings.messages.compressors;
-        let wanted = state.compression.unwrap_or(self.settings.messages.compression);
+        let compressors = &self.settings().messages.compressors;
+        let wanted = state.compression.unwrap_or(self.settings().messages.compression);
         // Both settings were found usable when they were made; what the client does not list is not sent to it.
         state.compressor =
             compressors.find(wanted).ok().flatten().filter(|compressor| self.accept.lists(compressor.name()));

@@ -12,14 +12,15 @@ use super::auth::AuthContext;
 use super::builder::Settings;
 use super::context::{CallInfo, ServerContext};
 use super::exchange::Exchange;
-use super::methods::Methods;
 use super::requests::Requests;
 use super::responses::Responses;
+use super::shared::Shared;
 use crate::call::{ContentType, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, content_type, timeout};
 use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
 use crate::compression::{AcceptEncoding, Compression};
 use crate::metadata::Metadata;
+use crate::stats::StreamRecord;
 use crate::status::Status;
 use crate::transport::server::{InProcess, Incoming};
 use crate::transport::{Address, RecvStream};
@@ -55,7 +56,7 @@ impl Accepted {
         response: SharedCodec<Res>,
     ) -> Open<Req, Res> {
         Open {
-            requests: Requests::new(self.stream, self.decoder, request),
+            requests: Requests::new(self.stream, self.decoder, request, self.exchange.clone()),
             responses: Responses::new(self.exchange.clone(), response),
             context: ServerContext::new(self.exchange, self.call),
         }
@@ -63,23 +64,25 @@ impl Accepted {
 }
 
 /// Runs one call to its end.
-pub(super) async fn run(incoming: Incoming, peer: Address, settings: Arc<Settings>, methods: Arc<Methods>) {
+pub(super) async fn run(incoming: Incoming, record: StreamRecord, peer: Address, shared: Arc<Shared>) {
     let Incoming { head, recv, mut send } = incoming;
     if let Some((status, headers)) = refuse(&head) {
         // A client that is gone cannot be told.
-        let _ = send.send_head(status, headers, true);
+        if send.send_head(status, headers, true).is_ok() {
+            record.end();
+        }
         return;
     }
     let accept = AcceptEncoding::new(head.headers.get(GRPC_ACCEPT_ENCODING));
-    let exchange = Arc::new(Exchange::new(settings.clone(), accept, send));
+    let exchange = Arc::new(Exchange::new(shared.clone(), accept, send, record));
     let stop = StopOnDrop(exchange.clone());
     let path = head.uri.path();
-    let Some(handler) = methods.find(path) else {
-        let what = if methods.has_service_of(path) { "method" } else { "service of method" };
+    let Some(handler) = shared.methods.find(path) else {
+        let what = if shared.methods.has_service_of(path) { "method" } else { "service of method" };
         exchange.finish(Err(Status::unimplemented(format!("{what} {path} is not served here"))));
         return;
     };
-    let (call, decoder) = match read_head(&head, peer, &settings) {
+    let (call, decoder) = match read_head(&head, peer, &shared.settings) {
         Ok(read) => read,
         Err(status) => return exchange.finish(Err(status)),
     };

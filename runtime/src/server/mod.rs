@@ -12,6 +12,7 @@ mod requests;
 mod responses;
 mod running;
 mod served;
+mod shared;
 
 pub use auth::AuthContext;
 pub use bind::ListenAddress;

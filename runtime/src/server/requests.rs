@@ -3,11 +3,13 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::exchange::Exchange;
 use crate::codec::SharedCodec;
 use crate::codec::frame::Decoder;
 use crate::status::Status;
@@ -20,14 +22,15 @@ pub struct Requests<T: 'static> {
     stream: RecvStream,
     decoder: Decoder,
     codec: SharedCodec<T>,
+    exchange: Arc<Exchange>,
     compressed: bool,
     half_closed: bool,
     finished: bool,
 }
 
 impl<T: 'static> Requests<T> {
-    pub(super) fn new(stream: RecvStream, decoder: Decoder, codec: SharedCodec<T>) -> Self {
-        Requests { stream, decoder, codec, compressed: false, half_closed: false, finished: false }
+    pub(super) fn new(stream: RecvStream, decoder: Decoder, codec: SharedCodec<T>, exchange: Arc<Exchange>) -> Self {
+        Requests { stream, decoder, codec, exchange, compressed: false, half_closed: false, finished: false }
     }
 
     /// The next message; `None` when the client has sent its last.
@@ -75,6 +78,7 @@ impl<T: 'static> Requests<T> {
             match self.decoder.next() {
                 Ok(Some(message)) => {
                     self.compressed = message.compressed;
+                    self.exchange.message_received();
                     return Poll::Ready(Some(Ok(message.bytes)));
                 }
                 Ok(None) if self.half_closed && self.decoder.is_at_boundary() => return Poll::Ready(None),

@@ -10,6 +10,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::builder::Settings;
 use super::connection;
 use super::methods::{Methods, OnShutdown};
+use super::shared::Shared;
+use crate::stats::ServerStats;
 use crate::transport::server::Connection;
 use crate::transport::{Address, Listener};
 
@@ -33,7 +35,8 @@ impl RunningServer {
     pub(super) fn start(listener: Listener, local: Address, settings: Settings, mut methods: Methods) -> Self {
         let on_shutdown = methods.take_on_shutdown();
         let (draining, drained) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, Arc::new(settings), Arc::new(methods), drained));
+        let stats = ServerStats::new([local.clone()]);
+        let task = tokio::spawn(accept(listener, Arc::new(Shared { settings, methods, stats }), drained));
         RunningServer { local, draining, task, on_shutdown }
     }
 
@@ -84,12 +87,8 @@ impl fmt::Debug for RunningServer {
 }
 
 /// Accepts connections until the server drains, then waits for those that are left.
-async fn accept(
-    mut listener: Listener,
-    settings: Arc<Settings>,
-    methods: Arc<Methods>,
-    mut draining: watch::Receiver<bool>,
-) {
+async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch::Receiver<bool>) {
+    let local = shared.stats.listeners().first().and_then(|listener| listener.local().cloned());
     let mut connections = JoinSet::new();
     loop {
         let (socket, peer) = tokio::select! {
@@ -103,9 +102,10 @@ async fn accept(
             Some(_) = connections.join_next() => continue,
             () = connection::drains(&mut draining) => break,
         };
-        let (settings, methods, mut draining) = (settings.clone(), methods.clone(), draining.clone());
+        let (shared, mut draining) = (shared.clone(), draining.clone());
+        let local = socket.local_address().or_else(|| local.clone());
         connections.spawn(async move {
-            let handshake = Connection::handshake(socket, settings.max_concurrent_streams);
+            let handshake = Connection::handshake(socket, shared.settings.max_concurrent_streams);
             let connection = tokio::select! {
                 connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
                 // A client that has not said a word has no calls to wait for.
@@ -113,7 +113,7 @@ async fn accept(
             };
             // A peer that does not speak HTTP/2 cannot be told anything in it.
             if let Ok(Ok(connection)) = connection {
-                connection::serve(connection, peer, settings, methods, draining).await;
+                connection::serve(connection, local, peer, shared, draining).await;
             }
         });
     }

@@ -10,8 +10,10 @@ use tokio::task::AbortHandle;
 
 use super::inproc::{self, Session};
 use super::io::Io;
-use super::limits::{Limits, Permit};
-use super::stream::{RecvStream, SendStream};
+use super::limits::Limits;
+pub(crate) use super::limits::Permit;
+use super::stream::RecvStream;
+pub(crate) use super::stream::SendStream;
 use super::{Address, ConnectError, Stage, StreamError, http2};
 use crate::metadata::entry_size;
 
@@ -58,6 +60,7 @@ pub(crate) struct Connection {
 struct Handle {
     link: Link,
     address: Address,
+    local: Option<Address>,
     limits: Arc<Limits>,
     life: watch::Receiver<Life>,
 }
@@ -74,7 +77,7 @@ pub(crate) struct Opened {
     pub(crate) send: SendStream,
     pub(crate) recv: RecvStream,
     /// Gives the stream's place to the next call when this is dropped.
-    pub(crate) _permit: Permit,
+    pub(crate) permit: Permit,
     pub(crate) peer: Address,
 }
 
@@ -82,24 +85,30 @@ pub(crate) struct Opened {
 pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectError> {
     let limits = Arc::new(Limits::default());
     let failed = |error| ConnectError::new(address, Stage::Connect, error);
-    let (link, life) = match address {
+    let (link, life, local) = match address {
         Address::Inproc(name) => {
             let (link, life) = inproc::connect(name, &limits).await.map_err(failed)?;
-            (Link::Inproc(link), life)
+            (Link::Inproc(link), life, Some(address.clone()))
         }
         Address::Ip(_) | Address::Unix(_) => {
             let io = Io::connect(address).await.map_err(failed)?;
+            let local = io.local_address();
             let (link, life) = http2::client::connect(address, io, limits.clone()).await?;
-            (Link::Http2(link), life)
+            (Link::Http2(link), life, local)
         }
     };
-    Ok(Connection { handle: Arc::new(Handle { link, address: address.clone(), limits, life }) })
+    Ok(Connection { handle: Arc::new(Handle { link, address: address.clone(), local, limits, life }) })
 }
 
 impl Connection {
     /// Whether the server allows one more stream.
     pub(crate) fn has_room(&self) -> bool {
         self.handle.limits.has_room()
+    }
+
+    /// The address of this side, where there is one.
+    pub(crate) fn local_address(&self) -> Option<&Address> {
+        self.handle.local.as_ref()
     }
 
     /// The largest header list that the server takes, in bytes.
@@ -122,7 +131,7 @@ impl Connection {
                 (SendStream::Inproc(send), RecvStream::Inproc(recv))
             }
         };
-        Ok(Opened { send, recv, _permit: self.handle.limits.take(), peer: self.handle.address.clone() })
+        Ok(Opened { send, recv, permit: self.handle.limits.take(), peer: self.handle.address.clone() })
     }
 
     /// Resolves as soon as the connection takes no new streams.

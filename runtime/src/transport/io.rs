@@ -1,6 +1,7 @@
 //! A byte stream of any kind that a connection can run on.
 
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -30,6 +31,18 @@ impl Io {
             Address::Unix(Some(path)) => Ok(Io::Unix(UnixStream::connect(path).await?)),
             Address::Unix(None) => unsupported("the Unix socket has no path"),
             Address::Inproc(_) => unsupported("the server is in this process and has no socket"),
+        }
+    }
+}
+
+impl Io {
+    /// The address of this side, where the system tells.
+    pub(super) fn local_address(&self) -> Option<Address> {
+        match self {
+            Io::Tcp(socket) => socket.local_addr().ok().map(Address::Ip),
+            Io::Unix(socket) => {
+                socket.local_addr().ok().map(|address| Address::Unix(address.as_pathname().map(Path::to_path_buf)))
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A call is opened, its bytes go out, headers, bytes and trailers come in, and either side may reset it. What carries it
 //! is HTTP/2 on a socket, or nothing but memory where both sides are in one process; calls do not know which.
 
-pub(crate) mod address;
 pub(crate) mod client;
 mod error;
 mod http2;
@@ -15,7 +14,7 @@ pub(crate) mod server;
 mod stream;
 mod unix;
 
-pub(crate) use address::Address;
+pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
 pub(crate) use listener::Listener;
 pub(crate) use stream::{Event, RecvStream};

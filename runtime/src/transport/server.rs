@@ -9,13 +9,23 @@ use http::{HeaderMap, StatusCode};
 
 use super::io::Io;
 use super::stream::RecvStream;
-use super::{StreamError, http2, inproc};
+use super::{Address, StreamError, http2, inproc};
 
 /// A client that was accepted, before it has said a word.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Io(Io),
     Inproc(inproc::Dial),
+}
+
+impl Socket {
+    /// The address of this side, where there is one.
+    pub(crate) fn local_address(&self) -> Option<Address> {
+        match self {
+            Socket::Io(io) => io.local_address(),
+            Socket::Inproc(_) => None,
+        }
+    }
 }
 
 /// A connection from a client.
