@@ -20,6 +20,8 @@ struct Readme;
 /// The guide's programs, likewise.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../docs/channelz.md")]
+    struct Channelz;
     #[doc = include_str!("../../docs/health.md")]
     struct Health;
     #[doc = include_str!("../../docs/reflection.md")]

@@ -95,12 +95,16 @@
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
-#[cfg(any(feature = "dynamic", feature = "health", feature = "reflection", feature = "status"))]
+#[cfg(any(feature = "channelz", feature = "dynamic", feature = "health", feature = "reflection", feature = "status"))]
 extern crate self as callwright;
 
 mod address;
+#[cfg(feature = "admin")]
+pub mod admin;
 mod call;
 mod channel;
+#[cfg(feature = "channelz")]
+pub mod channelz;
 mod codec;
 mod compression;
 #[cfg(feature = "dynamic")]

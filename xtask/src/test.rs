@@ -56,6 +56,7 @@ const STEPS: [Step; 7] = [
             "enable_type_names",
             "runtime/proto/google/rpc/status.proto",
             "runtime/proto/google/rpc/error_details.proto",
+            "runtime/proto/grpc/channelz/v1/channelz.proto",
             "runtime/proto/grpc/health/v1/health.proto",
             "runtime/proto/grpc/reflection/v1/reflection.proto",
             "runtime/proto/grpc/reflection/v1alpha/reflection.proto",

@@ -6,6 +6,12 @@ pub(crate) mod google_rpc {
     include!("google.rpc.rs");
 }
 
+/// The package `grpc.channelz.v1`.
+#[cfg(feature = "channelz")]
+pub(crate) mod channelz_v1 {
+    include!("grpc.channelz.v1.rs");
+}
+
 /// The package `grpc.health.v1`.
 #[cfg(feature = "health")]
 pub(crate) mod health_v1 {
