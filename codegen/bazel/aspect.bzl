@@ -31,7 +31,7 @@ def _generate(ctx, toolchain, info, folder, names, options, extern_crates):
     generated = ctx.actions.declare_directory(ctx.label.name + folder)
     roots = info.transitive_proto_path.to_list() + [ctx.bin_dir.path, "."]
     arguments = ctx.actions.args()
-    arguments.add("--plugin=protoc-gen-callwright=" + toolchain.plugin.path)
+    arguments.add("--plugin=protoc-gen-callwright=" + toolchain.plugin_path)
     arguments.add("--callwright_out=" + generated.path)
     arguments.add("--callwright_opt=" + ",".join(["flat_output_dir", "include_file=" + _ROOT] + options))
     arguments.add_all(extern_crates, format_each = "--callwright_opt=%s")

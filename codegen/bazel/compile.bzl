@@ -27,7 +27,7 @@ def compile_crate(ctx, toolchain, name, root, sources, crates, rlibs):
     ctx.actions.run(
         executable = toolchain.rustc,
         arguments = [arguments],
-        inputs = depset(sources, transitive = [rlibs, toolchain.runtime_files]),
+        inputs = depset(sources, transitive = [rlibs, toolchain.runtime_files, toolchain.rustc_files]),
         outputs = [rlib],
         mnemonic = "CallwrightRustc",
         progress_message = "Compiling the crate %s" % name,
@@ -62,4 +62,4 @@ def rustc_arguments(toolchain, crates, rlibs):
     arguments = ["-Ldependency=" + folder for folder in folders]
     for crate in crates:
         arguments += ["--extern", "%s=%s" % (crate.name, crate.rlib.path)]
-    return arguments + ["--extern", "callwright=" + toolchain.runtime.path]
+    return toolchain.rustc_flags + arguments + ["--extern", "callwright=" + toolchain.runtime.path]

@@ -55,17 +55,19 @@ def _library(ctx, dep, info, generated_srcs):
         OutputGroupInfo(generated_srcs = generated_srcs),
     ]
 
-def _rust_proto_library_impl(ctx):
+def rust_proto_library_impl(ctx):
+    """The crate with the messages."""
     dep = _only_dep(ctx)
     info = dep[RustProtoInfo]
     return _library(ctx, dep, info.messages, info.generated_srcs)
 
-def _rust_grpc_library_impl(ctx):
+def rust_grpc_library_impl(ctx):
+    """The crate with the stubs and servicers."""
     dep = _only_dep(ctx)
     info = dep[RustProtoInfo]
     return _library(ctx, dep, info.services, info.generated_grpc_srcs)
 
-_ATTRIBUTES = {
+LIBRARY_ATTRIBUTES = {
     "deps": attr.label_list(
         doc = "The one proto_library. What it imports comes along by itself.",
         mandatory = True,
@@ -79,13 +81,13 @@ _ATTRIBUTES = {
 
 rust_proto_library = rule(
     doc = "The messages of a proto_library, as a crate with the name of this rule.",
-    implementation = _rust_proto_library_impl,
-    attrs = _ATTRIBUTES,
+    implementation = rust_proto_library_impl,
+    attrs = LIBRARY_ATTRIBUTES,
 )
 
 rust_grpc_library = rule(
     doc = "The stubs and servicers of a proto_library, as a crate with the name of this rule. Their messages are the " +
           "types of the rust_proto_library of the same proto_library.",
-    implementation = _rust_grpc_library_impl,
-    attrs = _ATTRIBUTES,
+    implementation = rust_grpc_library_impl,
+    attrs = LIBRARY_ATTRIBUTES,
 )

@@ -16,8 +16,8 @@ RustProtoInfo = provider(
     fields = {
         "messages": "RustCrateInfo: the messages and enums of this proto_library.",
         "services": "RustCrateInfo: its stubs and servicers, over those messages.",
-        "extern_crates": "Depset of string: the plugin's parameters that say which crate has the types of which .proto, " +
-                         "for this proto_library and all that it imports.",
+        "extern_crates": "Depset of string: the plugin's parameters that say which crate has the types of which " +
+                         ".proto, for this proto_library and all that it imports.",
         "generated_srcs": "Depset of File: the folders with generated messages, of this and of all that it imports.",
         "generated_grpc_srcs": "Depset of File: the folder with the generated services of this one.",
     },

@@ -9,6 +9,7 @@ mod files;
 mod install;
 mod machine;
 mod make;
+mod page;
 mod rebuild;
 mod repositories;
 mod rows;
@@ -114,10 +115,13 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
             }
         };
         println!("installed after {} s", started.elapsed().as_secs());
-        let bazel = Bazel::new(program, home.join(version.name()), &machine);
+        let bazel = Bazel::new(program.clone(), home.join(version.name()), &machine);
         bazel.set_up(arguments.clean)?;
         rows::run(&bazel, &mut report);
         rebuild::rows(&bazel, &mut report);
+        drop(bazel);
+        let bazel = Bazel::new(program, home.join(version.name()).join("page"), &machine);
+        page::row(&bazel, &machine, &mut report);
         println!("== Bazel {} took {} s", version.name(), started.elapsed().as_secs());
     }
     println!("{} passed, {} failed", report.passed, report.failed);

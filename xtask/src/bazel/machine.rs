@@ -18,6 +18,8 @@ pub(super) struct Machine {
     pub(super) root: PathBuf,
     /// The folder of the repositories that stand in for others.
     pub(super) repositories: PathBuf,
+    /// The folder of the compiler.
+    pub(super) sysroot: PathBuf,
     pub(super) rustc: PathBuf,
     /// The folder with the runtime and the plugin.
     pub(super) runtime: PathBuf,
@@ -33,6 +35,7 @@ impl Machine {
         let sysroot = process::run(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root), SHORT)?;
         let machine = Machine {
             root: root.to_owned(),
+            sysroot: PathBuf::from(sysroot.trim()),
             rustc: Path::new(sysroot.trim()).join("bin/rustc"),
             runtime: own.join("runtime"),
             xtask: std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?,
@@ -54,6 +57,8 @@ impl Machine {
         files::link(&protoc.join("bin/protoc"), &own.join("protoc"))?;
         files::link(Path::new("/bin/false"), &own.join("refusing_plugin"))?;
         files::link(&machine.rustc, &own.join("rustc"))?;
+        let rustc = format!("SYSROOT = {:?}\nTARGET = \"x86_64-unknown-linux-gnu\"\n", sysroot.trim());
+        files::write(&own.join("rules_rust/rustc.bzl"), &rustc)?;
         runtime::write(&libraries, &machine.runtime)?;
         Ok(machine)
     }

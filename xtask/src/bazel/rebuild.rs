@@ -78,6 +78,8 @@ const CHANGES: [Change; 5] = [
         to: "rpc SayHello(SHA256Hash) returns (SHA256Hash);\n  rpc Another(SHA256Hash) returns (SHA256Hash);",
         runs: &[
             "Compiling the crate same_package__dependency_proto____grpc",
+            // A server brings the descriptors of all that it imports.
+            "Compiling the crate same_package__user_proto____grpc",
             "Compiling the test //same_package:same_package_test",
             "Generating Rust into dependency_proto.callwright from //same_package:dependency_proto",
             "Generating Rust into dependency_proto.callwright_grpc from //same_package:dependency_proto",

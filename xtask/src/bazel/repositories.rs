@@ -1,7 +1,7 @@
 //! The repositories that stand in for what Bazel would fetch.
 
-pub(super) const NAMES: [&str; 5] =
-    ["remote_coverage_tools", "rules_cc", "rules_java", "com_google_protobuf", "callwright_machine"];
+pub(super) const NAMES: [&str; 6] =
+    ["remote_coverage_tools", "rules_cc", "rules_java", "rules_rust", "com_google_protobuf", "callwright_machine"];
 
 /// Path and text of each file.
 pub(super) const REPOSITORIES: &[(&str, &str)] = &[
@@ -45,6 +45,79 @@ java_runtime = native.java_runtime
 java_toolchain = native.java_toolchain
 "#,
     ),
+    // As much of rules_rust as rules_rust.bzl and a test of it use: what describes a crate, and a toolchain.
+    ("rules_rust/BUILD", r#""#),
+    ("rules_rust/rust/BUILD", r#"toolchain_type(name = "toolchain_type", visibility = ["//visibility:public"])"#),
+    (
+        "rules_rust/rust/defs.bzl",
+        r#"CrateInfo = provider(fields = [
+    "aliases", "compile_data", "deps", "edition", "is_test", "name", "output", "owner", "proc_macro_deps", "root",
+    "rustc_env", "srcs", "type",
+])
+DepInfo = provider(fields = [
+    "direct_crates", "link_search_path_files", "transitive_build_infos", "transitive_crate_outputs", "transitive_crates",
+    "transitive_metadata_outputs", "transitive_noncrates",
+])
+def _create_crate_info(**kwargs):
+    return CrateInfo(**kwargs)
+rust_common = struct(create_crate_info = _create_crate_info, crate_info = CrateInfo, dep_info = DepInfo)
+"#,
+    ),
+    (
+        "callwright_machine/rules_rust/BUILD",
+        r#"load("@callwright_bazel//:rules_rust.bzl", "callwright_toolchain")
+load(":compiled.bzl", "compiled_crate", "rust_toolchain")
+package(default_visibility = ["//visibility:public"])
+compiled_crate(name = "callwright_crate", crate = "callwright", rlib = "//:runtime/libcallwright.rlib", below = "//:runtime_deps")
+compiled_crate(name = "tokio_crate", crate = "tokio", rlib = "//:tokio", below = "//:runtime_deps")
+callwright_toolchain(
+    name = "callwright",
+    protoc = "//:protoc",
+    plugin = "//:runtime/protoc-gen-callwright",
+    runtime = ":callwright_crate",
+)
+toolchain(
+    name = "callwright_toolchain",
+    toolchain = ":callwright",
+    toolchain_type = "@callwright_bazel//:toolchain_type",
+)
+rust_toolchain(name = "rust", rustc = "//:rustc")
+toolchain(name = "rust_toolchain", toolchain = ":rust", toolchain_type = "@rules_rust//rust:toolchain_type")
+"#,
+    ),
+    (
+        "callwright_machine/rules_rust/compiled.bzl",
+        r#"load("@rules_rust//rust:defs.bzl", "rust_common")
+load(":rustc.bzl", "SYSROOT", "TARGET")
+_EMPTY = {}
+def _crate(name, file):
+    return rust_common.create_crate_info(name = name, output = file, aliases = _EMPTY)
+def _compiled_crate_impl(ctx):
+    files = depset(ctx.files.below)
+    return [_crate(ctx.attr.crate, ctx.file.rlib), rust_common.dep_info(
+        direct_crates = depset(),
+        link_search_path_files = depset(),
+        transitive_build_infos = depset(),
+        transitive_crate_outputs = files,
+        transitive_crates = depset([_crate(file.basename, file) for file in files.to_list()]),
+        transitive_metadata_outputs = files,
+        transitive_noncrates = depset(),
+    )]
+compiled_crate = rule(implementation = _compiled_crate_impl, attrs = {
+    "crate": attr.string(),
+    "rlib": attr.label(allow_single_file = True),
+    "below": attr.label(allow_files = True),
+})
+def _rust_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(
+        rustc = ctx.file.rustc,
+        all_files = depset(),
+        sysroot = SYSROOT,
+        target_flag_value = TARGET,
+    )]
+rust_toolchain = rule(implementation = _rust_toolchain_impl, attrs = {"rustc": attr.label(allow_single_file = True)})
+"#,
+    ),
     (
         "com_google_protobuf/BUILD",
         r#"package(default_visibility = ["//visibility:public"])
@@ -58,6 +131,7 @@ proto_library(name = "timestamp_proto", srcs = ["include/google/protobuf/timesta
         "callwright_machine/BUILD",
         r#"load("@callwright_bazel//:defs.bzl", "callwright_toolchain")
 package(default_visibility = ["//visibility:public"])
+exports_files(["protoc", "rustc", "runtime/libcallwright.rlib", "runtime/protoc-gen-callwright"])
 callwright_toolchain(
     name = "callwright",
     protoc = "protoc",
@@ -74,7 +148,7 @@ toolchain(
 # Another, that can be told from the first.
 callwright_toolchain(
     name = "refusing",
-    protoc = "protoc",
+    protoc = "@com_google_protobuf//:protoc",
     plugin = "refusing_plugin",
     rustc = "rustc",
     runtime = "runtime/libcallwright.rlib",

@@ -57,6 +57,7 @@ pub(super) fn run(bazel: &Bazel<'_>, report: &mut Report) {
     for (target, name) in ANALYSES {
         report.row(name, bazel.run(&["build", target]).map(drop));
     }
+    report.row("what rules_rust knows of crates is enough to use ours", with_rules_rust(bazel));
     for (name, args, error) in FAILURES {
         let result = match bazel.run(&[&["build"], args].concat()) {
             Err(output) if output.contains(error) => Ok(()),
@@ -73,6 +74,15 @@ pub(super) fn run(bazel: &Bazel<'_>, report: &mut Report) {
 fn has_passed(output: &str, test: &str) -> bool {
     let mut lines = output.lines().filter_map(|line| line.strip_prefix(test));
     lines.any(|rest| rest.starts_with(' ') && rest.contains(" PASSED in ") && !rest.contains("(cached)"))
+}
+
+/// rules_rust itself cannot be fetched: another stands in for the part of it that is used.
+fn with_rules_rust(bazel: &Bazel<'_>) -> Result<(), String> {
+    let test = "//with_rules_rust:with_rules_rust_test";
+    let toolchains = "--extra_toolchains=@callwright_machine//rules_rust:callwright_toolchain,@callwright_machine//rules_rust:rust_toolchain";
+    let output =
+        bazel.run(&["test", test, toolchains, "--test_output=errors", "--nocache_test_results", "--test_env=PATH"])?;
+    if has_passed(&output, test) { Ok(()) } else { Err(output) }
 }
 
 fn well_known_types(bazel: &Bazel<'_>) -> Result<(), String> {
