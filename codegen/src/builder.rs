@@ -40,7 +40,8 @@ impl Builder {
     ///
     /// `file` is named as an import names it. Its services are generated only if it is itself one of the files asked for:
     /// then they use the messages of the other crate. Several files of one package may be in as many crates. A file that
-    /// is neither asked for nor imported may be named; [`extern_path`](Self::extern_path) for one of the types counts more.
+    /// is neither asked for nor imported may be named; the well-known types stay the runtime's, unless
+    /// [`compile_well_known_types`](Self::compile_well_known_types) is set; [`extern_path`](Self::extern_path) for one of the types counts more.
     pub fn extern_crate(mut self, file: impl Into<String>, rust_path: impl Into<String>) -> Self {
         self.settings.extern_crate.push((file.into(), rust_path.into()));
         self

