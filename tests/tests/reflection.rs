@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use callwright::dynamic::{DynamicError, Loader, Module};
+use callwright::dynamic::{DynamicError, Loader};
 use callwright::prost::Message as _;
 use callwright::prost_types::FileDescriptorProto;
 use callwright::reflection::Reflection;
@@ -16,6 +16,7 @@ use callwright::reflection::proto::{
 };
 use callwright::{Call, Channel, Code, Method, RunningServer, Server};
 use callwright_tests::echo::{EchoServer, EchoServicer};
+use callwright_tests::interop::companions::reflection;
 use callwright_tests::testing::{
     TestServiceServer, TestServiceServicer, UnimplementedServiceServer, UnimplementedServiceServicer,
 };
@@ -23,51 +24,18 @@ use callwright_tests::testing::{
 const V1ALPHA: Method<ServerReflectionRequest, ServerReflectionResponse> =
     Method::new("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
 
-/// A file with extensions, as grpcio's test has it.
-const EXTENDED: &str = r#"
-syntax = "proto2";
-package proto2;
-message EmptyWithExtensions { extensions 100 to 999; }
-message Plain {}
-"#;
-const EXTENSIONS: &str = r#"
-syntax = "proto2";
-package proto2;
-import "extended.proto";
-message Extension { repeated int32 number = 1; }
-extend EmptyWithExtensions {
-  optional Extension first = 124;
-  optional Extension third = 126;
-  optional string last = 128;
-}
-message Scope {
-  extend EmptyWithExtensions { optional int64 second = 125; repeated bool fourth = 127; }
-  enum Inner { INNER_VALUE = 0; }
-  oneof choice { int32 one = 1; }
-}
-"#;
-
 struct Unimplemented;
 
 impl TestServiceServicer for Unimplemented {}
 impl UnimplementedServiceServicer for Unimplemented {}
 impl EchoServicer for Unimplemented {}
 
-fn extensions() -> Module {
-    Loader::new()
-        .text("extended.proto", EXTENDED)
-        .text("extensions.proto", EXTENSIONS)
-        .load(&["extensions.proto"])
-        .unwrap()
-}
-
 /// A server of two services of one file, of reflection, and of one service that is added after it.
 async fn serve() -> (RunningServer, Channel) {
-    let reflection = Reflection::new().with_file_descriptor_set(extensions().file_descriptor_set().to_vec()).unwrap();
     let server = Server::builder()
         .add_service(TestServiceServer::new(Unimplemented))
         .add_service(UnimplementedServiceServer::new(Unimplemented))
-        .add_service(reflection)
+        .add_service(reflection().unwrap())
         .add_service(EchoServer::new(Unimplemented))
         .bind("127.0.0.1:0")
         .await
@@ -147,22 +115,31 @@ async fn a_file_is_found_by_whatever_it_declares() {
     assert_eq!(files(&empty[0]), ["grpc/testing/empty.proto"]);
     assert_not_found(&empty[1], "symbol \"i.donut.exist.co.uk.org.net.me.name.foo\"");
     for name in [
-        "proto2.Scope",
-        "proto2.Scope.Inner",
-        "proto2.Scope.INNER_VALUE",
-        "proto2.Scope.second",
-        "proto2.Scope.choice",
-        "proto2.Scope.one",
-        "proto2.first",
-        "proto2.Extension.number",
+        "callwright.tests.Scope",
+        "callwright.tests.Scope.Inner",
+        "callwright.tests.Scope.INNER_VALUE",
+        "callwright.tests.Scope.second",
+        "callwright.tests.Scope.choice",
+        "callwright.tests.Scope.one",
+        "callwright.tests.first",
+        "callwright.tests.Extension.number",
     ] {
-        assert_eq!(files(&ask(&channel, vec![symbol(name)]).await[0])[0], "extensions.proto", "{name}");
+        assert_eq!(
+            files(&ask(&channel, vec![symbol(name)]).await[0])[0],
+            "callwright/tests/extensions.proto",
+            "{name}"
+        );
     }
     for name in ["grpc.testing.TestService", "grpc.testing.TestService.UnaryCall"] {
         assert_eq!(files(&ask(&channel, vec![symbol(name)]).await[0])[0], "grpc/testing/test.proto", "{name}");
     }
-    for name in ["proto2", "", ".proto2.Scope", "proto2.Scope.Inner.INNER_VALUE", "grpc.testing.TestService/UnaryCall"]
-    {
+    for name in [
+        "callwright",
+        "",
+        ".callwright.tests.Scope",
+        "callwright.tests.Scope.Inner.INNER_VALUE",
+        "grpc.testing.TestService/UnaryCall",
+    ] {
         assert_not_found(&ask(&channel, vec![symbol(name)]).await[0], &format!("symbol {name:?}"));
     }
 }
@@ -170,18 +147,18 @@ async fn a_file_is_found_by_whatever_it_declares() {
 #[tokio::test]
 async fn a_file_is_found_by_an_extension_and_brings_what_it_imports() {
     let (_server, channel) = serve().await;
-    let extended = "proto2.EmptyWithExtensions";
+    let extended = "callwright.tests.Extended";
     let answers =
         ask(&channel, vec![extension(extended, 125), extension(extended, 55), extension("i.donut.exist", 125)]).await;
-    assert_eq!(files(&answers[0]), ["extensions.proto", "extended.proto"]);
-    assert_not_found(&answers[1], "extension 55 of \"proto2.EmptyWithExtensions\"");
+    assert_eq!(files(&answers[0]), ["callwright/tests/extensions.proto", "callwright/tests/extended.proto"]);
+    assert_not_found(&answers[1], "extension 55 of \"callwright.tests.Extended\"");
     assert_not_found(&answers[2], "extension 125 of \"i.donut.exist\"");
 }
 
 #[tokio::test]
 async fn the_numbers_of_all_extensions_are_told_in_order() {
     let (_server, channel) = serve().await;
-    let names = ["proto2.EmptyWithExtensions", "proto2.Plain", "i.donut.exist.co.uk.net.name.foo"];
+    let names = ["callwright.tests.Extended", "callwright.tests.Extension", "i.donut.exist.co.uk.net.name.foo"];
     let answers =
         ask(&channel, names.map(|name| MessageRequest::AllExtensionNumbersOfType(name.to_owned())).to_vec()).await;
     for (answer, (name, numbers)) in answers.iter().zip([(names[0], &[124, 125, 126, 127, 128][..]), (names[1], &[])]) {
@@ -251,7 +228,7 @@ async fn our_client_names_what_is_not_there() {
     let (_server, channel) = serve().await;
     let module = Loader::new().load_from_server(&channel).await.unwrap();
     // Extensions of messages are not asked for: a file that none of the services imports is not known.
-    assert!(module.pool().get_file_by_name("extensions.proto").is_none());
+    assert!(module.pool().get_file_by_name("callwright/tests/extensions.proto").is_none());
     let unknown = |error: DynamicError| matches!(error, DynamicError::Unknown { .. });
     assert!(unknown(module.message("grpc.testing.NoMessage").unwrap_err()));
     assert!(unknown(module.service("grpc.testing.NoService").unwrap_err()));

@@ -11,6 +11,8 @@ pub(crate) mod install;
 mod ours;
 pub(crate) mod process;
 mod report;
+mod rows;
+mod tools;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,20 +23,20 @@ use report::Report;
 
 const USAGE: &str = "\
 Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways;
-and the command callwright against their servers.
+and the command callwright against their servers; other languages' tools against ours.
 
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 
 Options:
-  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio, googleapis (default: all)
+  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio, tools, googleapis (default: all)
   --case NAME   the case to run; a group of rows, such as compression, runs all of them (default: all)
   -h, --help    this text
 
-grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, googleapis npm; all fetch packages over the network.
+grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, tools need Go and npm, googleapis npm; all fetch packages over the network.
 Exits with 1 if a case fails, or a peer cannot be installed.";
 
 /// Every peer, in the order in which they run.
-const PEERS: [&str; 4] = ["ours", "grpc-go", "grpcio", "googleapis"];
+const PEERS: [&str; 5] = ["ours", "grpc-go", "grpcio", "tools", "googleapis"];
 
 struct Arguments {
     only: Option<Vec<String>>,
@@ -105,7 +107,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode, String> {
         report: Report::new(arguments.case),
     };
     let runs = |peer: &str| arguments.only.as_ref().is_none_or(|only| only.iter().any(|name| name == peer));
-    let runners: [fn(&mut Session); 4] = [ours::run, go::run, grpcio::run, googleapis::run];
+    let runners: [fn(&mut Session); 5] = [ours::run, go::run, grpcio::run, tools::run, googleapis::run];
     for (peer, run) in PEERS.into_iter().zip(runners) {
         if runs(peer) {
             run(session);

@@ -1,4 +1,4 @@
-// Compares our restated test protos with those that grpc-go has compiled in: every file, message, field, enum, value,
+// Compares our restated protos with those that grpc-go and genproto have compiled in: every file, message, field, enum, value,
 // service and method must be there on both sides, with the same numbers, types and shapes. Comments and options do not
 // count, nor does the order.
 //
@@ -10,7 +10,13 @@ import (
 	"os"
 	"sort"
 
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
+	_ "google.golang.org/genproto/googleapis/rpc/status"
+	_ "google.golang.org/grpc/channelz/grpc_channelz_v1"
+	_ "google.golang.org/grpc/health/grpc_health_v1"
 	_ "google.golang.org/grpc/interop/grpc_testing"
+	_ "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	_ "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"

@@ -14,6 +14,8 @@ from concurrent import futures
 
 import grpc
 from callwright.tests import echo_pb2_grpc
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 
 import wire
 
@@ -57,6 +59,30 @@ class Observer:
             context.set_trailing_metadata((("x-request-flags", wire.digits(self.proxy.requests)),))
 
 
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class RawStatus(grpc.Status):
+    """A status whose details are bytes of whatever kind."""
+
+    def __init__(self, code, details, trailing_metadata):
+        self.code, self.details, self.trailing_metadata = code, details, trailing_metadata
+
+
+def fail_as_asked(context):
+    metadata = dict(context.invocation_metadata())
+    details = metadata.get("x-details-bin")
+    trailing = ((DETAILS_KEY, details),) if details else ()
+    if "x-status-bin" in metadata:
+        status = status_pb2.Status.FromString(metadata["x-status-bin"])
+        context.abort_with_status(rpc_status.to_status(status))
+    elif "x-code" in metadata:
+        code = next(code for code in grpc.StatusCode if code.value[0] == int(metadata["x-code"]))
+        context.abort_with_status(RawStatus(code, metadata["x-message"], trailing))
+    elif trailing:
+        context.set_trailing_metadata(trailing)
+
+
 class Echo(echo_pb2_grpc.EchoServicer):
     def __init__(self, observer):
         self._observer = observer
@@ -71,6 +97,7 @@ class Echo(echo_pb2_grpc.EchoServicer):
     def UnaryUnary(self, request, context):
         script = self._begin(context)
         self._observer.tell(context)
+        fail_as_asked(context)
         script.before(0)
         return request
 

@@ -9,7 +9,7 @@ const ABOUT: &str = "\
 Runs a group of rows, each of which prints PASS or FAIL; exits with 1 if one fails.
 Behind the flags come -- and the command that starts the server.";
 const FLAGS: [Flag; 2] = [
-    Flag { name: "group", default: "wait_for_ready", help: "the group of rows: wait_for_ready, compression" },
+    Flag { name: "group", default: "wait_for_ready", help: "the group of rows: wait_for_ready, compression, status" },
     Flag { name: "case", default: "", help: "the row, or the start of rows' names; all if empty" },
 ];
 

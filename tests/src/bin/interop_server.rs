@@ -1,15 +1,17 @@
-//! Serves gRPC's standard test service, for any client of the interoperability test cases.
+//! Serves gRPC's standard test service, for any client of the interoperability test cases; beside it health and
+//! reflection, for the tools that know those.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use callwright::Server;
 use callwright_tests::interop::InteropService;
+use callwright_tests::interop::companions::Companions;
 use callwright_tests::interop::flags::{Flag, Flags, usage};
 use callwright_tests::interop::lifetime::{self, UNTIL_STDIN_CLOSES};
 use callwright_tests::testing::TestServiceServer;
 
-const ABOUT: &str = "Serves grpc.testing.TestService.";
+const ABOUT: &str = "Serves grpc.testing.TestService, health and reflection.";
 const FLAGS: [Flag; 6] = [
     UNTIL_STDIN_CLOSES,
     Flag { name: "port", default: "10000", help: "the port to listen on; 0 for any free one" },
@@ -45,17 +47,17 @@ async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
         return Err("--use_tls: callwright has no TLS yet; leave it out to serve in plaintext".into());
     }
     let port = flags.port("port")?;
-    let server = || {
+    let server = || -> Result<_, Box<dyn Error>> {
         let service = TestServiceServer::new(InteropService::new(format!("callwright-{}", std::process::id())));
-        Server::builder().max_receive_message_size(MAX_REQUEST).add_service(service)
+        Ok(Server::builder().max_receive_message_size(MAX_REQUEST).add_service(service).add_service(Companions::new()?))
     };
     let running = match flags.text("address") {
         // A machine without IPv6 has no [::].
-        "" => match server().bind(format!("[::]:{port}")).await {
+        "" => match server()?.bind(format!("[::]:{port}")).await {
             Ok(running) => running,
-            Err(_) => server().bind(format!("0.0.0.0:{port}")).await?,
+            Err(_) => server()?.bind(format!("0.0.0.0:{port}")).await?,
         },
-        address => server().bind(format!("{address}:{port}")).await?,
+        address => server()?.bind(format!("{address}:{port}")).await?,
     };
     println!("listening on {}", running.local_addr());
     lifetime::serve(running, flags.bool(UNTIL_STDIN_CLOSES.name)?).await;

@@ -6,11 +6,14 @@
 //! | `x-response-compression: gzip` | sets the compression of the response |
 //! | `x-metadata-first: 1` | sends the initial metadata before it does so |
 //! | `x-plain: 0,2` or `x-plain: all` | disables the compression of these responses |
+//! | `x-status-bin` | `UnaryUnary` ends with this serialized `google.rpc.Status` |
+//! | `x-code`, `x-message`, `x-details-bin` | it ends with these, the details as they are; without a code peers succeed with them |
 //!
 //! The trailing metadata tells the flag bytes of the requests: `x-request-flags: 110`.
 
 use callwright::{Compression, Metadata, Requests, Responses, ServerContext, Status};
 
+use super::details::fail_as_asked;
 use crate::echo::{Blob, EchoServicer};
 
 /// Serves `callwright.tests.Echo`.
@@ -77,6 +80,7 @@ impl EchoServicer for EchoService {
     async fn unary_unary(&self, request: Blob, context: &mut ServerContext) -> Result<Blob, Status> {
         let script = Script::begin(context)?;
         tell_flags(&[context.request_was_compressed()], context)?;
+        fail_as_asked(context.invocation_metadata())?;
         script.before(0, context);
         Ok(request)
     }

@@ -4,6 +4,8 @@
 //! (`doc/interop-test-descriptions.md`), so that any client here or elsewhere meets any server.
 
 pub mod cases;
+pub mod companions;
+pub mod details;
 pub mod echo;
 pub mod flags;
 pub mod lifetime;

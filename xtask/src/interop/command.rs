@@ -40,7 +40,7 @@ pub(super) fn is_wanted(session: &Session) -> bool {
 }
 
 /// Runs the rows against a peer; `server` makes the command line of its server, which announces itself, for a port.
-pub(super) fn run(session: &mut Session, peer: &str, server: impl Fn(u16) -> Command) {
+pub(super) fn run(session: &mut Session, peer: &str, direction: Direction, server: impl Fn(u16) -> Command) {
     if !is_wanted(session) {
         return;
     }
@@ -55,7 +55,7 @@ pub(super) fn run(session: &mut Session, peer: &str, server: impl Fn(u16) -> Com
         .map(|row| (row, shell.row(row, &server)))
         .collect();
     for (row, result) in results {
-        session.report.note(peer, Direction::CommandToTheirs, row, result);
+        session.report.note(peer, direction, row, result);
     }
 }
 

@@ -1,6 +1,8 @@
-//! grpc-go's interop client and server, its server with reflection for the command, and its own descriptors of the test protos, which ours must equal.
+//! grpc-go's interop client and server, its server with reflection for the command, its error details, and the descriptors
+//! of standard protos that it and genproto have, which ours must equal.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +12,7 @@ use super::install;
 use super::ours::{self, CASE_TIMEOUT};
 use super::process::{self, Server};
 use super::report::Direction;
+use super::rows;
 
 const PEER: &str = "grpc-go";
 const VERSION: &str = "v1.85.0";
@@ -36,23 +39,36 @@ const CLIENT_CASES: [&str; 1] = ["pick_first_unary"];
 /// What its server can answer beside them: it has no compression, no names and no caching.
 const SERVER_CASES: [&str; 4] = ["half_duplex", "slow_consumer", "concurrent_large_unary", "very_large_request"];
 
-/// The comparison of the protos.
-const PROTOS: &str = "protos";
+/// The comparisons of protos: of those that tests use, and of those that the runtime has.
+const PROTOS: [(&str, &str); 2] = [("protos/testing", "tests/proto"), ("protos/standard", "runtime/proto")];
+/// The package of the protos that tests use: there are others in their folder, which are our own.
+const TESTING: &str = "grpc/testing";
+/// Error details: the group of rows, and how many their client and ours have. Theirs takes the code out of the details, and
+/// so cannot tell whether these are inconsistent.
+const DETAILS: (&str, usize, usize) = ("status", 5, 8);
 
 pub(super) fn run(session: &mut Session) {
     let as_client = [&CASES[..], &CLIENT_CASES].concat();
     let as_server = [&CASES[..], &SERVER_CASES].concat();
-    let cases = as_client.iter().chain(&as_server).chain(&command::ROWS);
-    if !cases.chain(&[PROTOS]).any(|case| session.report.wants(case)) {
+    let mut cases = as_client.iter().chain(&as_server).chain(&command::ROWS);
+    if !cases.any(|case| session.report.wants(case))
+        && !PROTOS.iter().any(|(case, _)| session.report.wants(case))
+        && !session.report.wants_group(DETAILS.0)
+    {
         return;
     }
     let folder = match install(&session.peers) {
         Ok(folder) => folder,
         Err(error) => return session.report.broken(PEER, &error),
     };
-    if session.report.wants(PROTOS) {
-        let result = compare_protos(&session.root, &folder);
-        session.report.note(PEER, Direction::OursAndTheirs, PROTOS, result);
+    for (case, protos) in PROTOS {
+        if session.report.wants(case) {
+            let result = compare_protos(&session.root, &folder, protos);
+            session.report.note(PEER, Direction::OursAndTheirs, case, result);
+        }
+    }
+    if session.report.wants_group(DETAILS.0) {
+        run_details(session, &folder);
     }
     match ours::server(&session.binaries) {
         Ok(server) => run_client(session, &folder, &as_client, server.port()),
@@ -69,7 +85,7 @@ pub(super) fn run(session: &mut Session) {
     }
     if command::is_wanted(session) {
         match build(&session.root, &folder, "reflecting") {
-            Ok(server) => command::run(session, PEER, |port| {
+            Ok(server) => command::run(session, PEER, Direction::CommandToTheirs, |port| {
                 let mut command = Command::new(&server);
                 command.arg(format!("--port={port}"));
                 command
@@ -106,17 +122,55 @@ fn install(peers: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Compares our restated protos with those in grpc-go, field by field, in a program of its own.
-fn compare_protos(root: &Path, folder: &Path) -> Result<(), String> {
-    let protos = root.join("tests/proto");
+/// Error details: their client against our echo server, and our client against theirs.
+fn run_details(session: &mut Session, folder: &Path) {
+    let (group, theirs, ours) = DETAILS;
+    let program = match build(&session.root, folder, "details") {
+        Ok(program) => program,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    match Server::start_announced(&mut Command::new(session.binaries.join("echo_server"))) {
+        Ok(server) => {
+            let mut client = Command::new(&program);
+            client.arg(format!("--client={}", server.port()));
+            rows::add_case(&mut client, session.report.case());
+            rows::run_group(session, PEER, Direction::TheirsToOurs, (group, theirs), &mut client);
+        }
+        Err(error) => session.report.broken(PEER, &error),
+    }
+    let mut client = Command::new(session.binaries.join("echo_client"));
+    client.arg(format!("--group={group}"));
+    rows::add_case(&mut client, session.report.case());
+    client.arg("--").arg(&program);
+    rows::run_group(session, PEER, Direction::OursToTheirs, (group, ours), &mut client);
+}
+
+/// Compares restated protos with those that grpc-go and genproto have, field by field, in a program of its own.
+fn compare_protos(root: &Path, folder: &Path, protos: &str) -> Result<(), String> {
+    let protos = root.join(protos);
+    let restated = match protos.join(TESTING) {
+        testing if testing.is_dir() => testing,
+        _ => protos.clone(),
+    };
+    let files = files_below(&restated).map_err(|error| format!("cannot list {}: {error}", restated.display()))?;
     let generated = callwright_build::configure()
         .emit_rerun_if_changed(false)
-        .generate(&[protos.join("grpc/testing/test.proto")], &[protos])
+        .generate(&files, &[protos])
         .map_err(|error| format!("{error:?}"))?;
     let set = folder.join("protos.binpb");
     fs::write(&set, generated.file_descriptor_set()).map_err(|error| format!("cannot write {set:?}: {error}"))?;
     let program = build(root, folder, ".")?;
-    process::run(Command::new(program).arg(set), CASE_TIMEOUT).map(drop)
+    process::run(Command::new(program).arg(set), CASE_TIMEOUT).map(|said| print!("{said}"))
+}
+
+/// All files in a folder and those in it.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
 }
 
 /// Builds a program of ours that is made with grpc-go: its package is a folder of `tests/peers/grpc-go`.

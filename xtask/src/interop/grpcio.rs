@@ -6,7 +6,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use super::Session;
 use super::command;
@@ -14,12 +13,18 @@ use super::install;
 use super::ours;
 use super::process::{self, Server};
 use super::report::Direction;
+use super::rows::{self, GROUP_TIMEOUT};
 
 const PEER: &str = "grpcio";
-/// How long a whole group may take; each call in it has a limit of its own.
-const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
-/// The groups: their names, and how many rows each has.
-const GROUPS: [(&str, usize); 2] = [("wait_for_ready", 36), ("compression", 74)];
+/// The groups that run both ways.
+const GROUPS: [Group; 3] = [
+    Group { name: "wait_for_ready", program: "wait_for_ready", theirs: 36, ours: 36 },
+    Group { name: "compression", program: "compression", theirs: 74, ours: 74 },
+    // One more here: their server sends details with a success, ours has no way to.
+    Group { name: "status", program: "status_details", theirs: 7, ours: 8 },
+];
+/// The groups in which their clients of standard services call our interop server.
+const COMPANION_GROUPS: [(&str, &str, usize); 2] = [("health", "health", 12), ("reflection", "reflection_client", 13)];
 /// The groups in which the command calls their server.
 const COMMAND_GROUPS: [(&str, &str, usize); 2] = [("json", "json_mapping", 48), ("editions", "editions", 3)];
 
@@ -51,6 +56,18 @@ const CLIENT_CASES: [&str; 22] = [
 /// What its server cannot answer of ours: a handler sees no flag bytes, so that it cannot refuse a probe.
 const NO_SERVER_CASES: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
 
+/// Rows with their client, and rows with ours.
+#[derive(Clone, Copy)]
+struct Group {
+    name: &'static str,
+    /// Of their client.
+    program: &'static str,
+    /// How many rows their client has.
+    theirs: usize,
+    /// How many rows ours has.
+    ours: usize,
+}
+
 /// A Python that has grpcio, and the stubs made for it.
 struct Python {
     interpreter: PathBuf,
@@ -65,11 +82,14 @@ pub(super) fn run(session: &mut Session) {
     };
     let server_cases: Vec<_> = our_cases.lines().filter(|case| !NO_SERVER_CASES.contains(case)).collect();
     let wants_cases = |session: &Session, cases: &[&str]| cases.iter().any(|case| session.report.wants(case));
-    let groups: Vec<_> = GROUPS.into_iter().filter(|(group, _)| session.report.wants_group(group)).collect();
+    let groups: Vec<_> = GROUPS.into_iter().filter(|group| session.report.wants_group(group.name)).collect();
     let command_groups: Vec<_> =
         COMMAND_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
+    let companions: Vec<_> =
+        COMPANION_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
     let command_wanted = command::is_wanted(session) || !command_groups.is_empty();
     if groups.is_empty()
+        && companions.is_empty()
         && !command_wanted
         && !wants_cases(session, &CLIENT_CASES)
         && !wants_cases(session, &server_cases)
@@ -90,9 +110,13 @@ pub(super) fn run(session: &mut Session) {
             &server,
         );
     }
-    for (group, rows) in &groups {
+    for Group { name, program, theirs, .. } in &groups {
         let server = session.binaries.join("echo_server");
-        run_program(session, &python, Direction::TheirsToOurs, (group, group, *rows), &server);
+        run_program(session, &python, Direction::TheirsToOurs, (name, program, *theirs), &server);
+    }
+    for group in companions {
+        let server = session.binaries.join("interop_server");
+        run_program(session, &python, Direction::TheirsToOurs, group, &server);
     }
     if wants_cases(session, &server_cases) {
         match Server::start_announced(&mut python.program("interop_server")) {
@@ -100,7 +124,7 @@ pub(super) fn run(session: &mut Session) {
             Err(error) => session.report.broken(PEER, &error),
         }
     }
-    command::run(session, PEER, |port| {
+    command::run(session, PEER, Direction::CommandToTheirs, |port| {
         let mut server = python.program("interop_server");
         server.arg(format!("--port={port}"));
         server
@@ -109,13 +133,13 @@ pub(super) fn run(session: &mut Session) {
         let binary = session.binaries.join("callwright");
         run_program(session, &python, Direction::CommandToTheirs, group, &binary);
     }
-    for (group, rows) in &groups {
+    for Group { name, ours, .. } in &groups {
         let mut client = Command::new(session.binaries.join("echo_client"));
-        client.arg(format!("--group={group}"));
-        add_case(&mut client, session.report.case());
+        client.arg(format!("--group={name}"));
+        rows::add_case(&mut client, session.report.case());
         client.arg("--").arg(&python.interpreter).arg(python.programs.join("echo_server.py"));
         python.set_environment(&mut client);
-        run_group(session, Direction::OursToTheirs, group, *rows, &mut client);
+        rows::run_group(session, PEER, Direction::OursToTheirs, (name, *ours), &mut client);
     }
 }
 
@@ -128,37 +152,9 @@ fn run_program(
     ours: &Path,
 ) {
     let mut program = python.program(program);
-    add_case(&mut program, session.report.case());
+    rows::add_case(&mut program, session.report.case());
     program.arg(ours);
-    run_group(session, direction, group, rows, &mut program);
-}
-
-fn add_case(command: &mut Command, case: Option<&str>) {
-    if let Some(case) = case {
-        command.arg(format!("--case={case}"));
-    }
-}
-
-/// Runs a group, and notes each of its rows.
-fn run_group(session: &mut Session, direction: Direction, group: &str, rows: usize, command: &mut Command) {
-    let result = process::run(command, GROUP_TIMEOUT);
-    let (Ok(output) | Err(output)) = &result;
-    let (mut passed, mut failed) = (0, 0);
-    for line in output.lines() {
-        if let Some(name) = line.strip_prefix("PASS ") {
-            session.report.note(PEER, direction, name, Ok(()));
-            passed += 1;
-        } else if let Some((name, why)) = line.strip_prefix("FAIL ").and_then(|rest| rest.split_once(": ")) {
-            session.report.note(PEER, direction, name, Err(why.to_owned()));
-            failed += 1;
-        }
-    }
-    // A program that ends before its last row, or fails without saying where, must not pass.
-    let complete = if session.report.case().is_some() { passed + failed > 0 } else { passed + failed == rows };
-    if !complete || (result.is_err() && failed == 0) {
-        let why = format!("{output}\n{} of {rows} rows of {group} were run", passed + failed);
-        session.report.note(PEER, direction, group, Err(why));
-    }
+    rows::run_group(session, PEER, direction, (group, rows), &mut program);
 }
 
 impl Python {

@@ -1,10 +1,11 @@
-//! Our client against our server, and against any other: every case that our client has.
+//! Our client and our command against our server, and our client against any other: every case that it has.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use super::Session;
+use super::command;
 use super::process::{self, Server};
 use super::report::Direction;
 
@@ -12,6 +13,8 @@ use super::report::Direction;
 pub(super) const CASE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(session: &mut Session) {
+    let binary = session.binaries.join("interop_server");
+    command::run(session, "ours", Direction::CommandToOurs, |port| server_on(&binary, port));
     let cases = match cases(&session.binaries) {
         Ok(cases) => cases,
         Err(error) => return session.report.broken("ours", &error),
@@ -33,7 +36,13 @@ pub(super) fn cases(binaries: &Path) -> Result<String, String> {
 
 /// Our interop server, started.
 pub(super) fn server(binaries: &Path) -> Result<Server, String> {
-    Server::start_announced(Command::new(binaries.join("interop_server")).args(["--port=0", "--address=127.0.0.1"]))
+    Server::start_announced(&mut server_on(&binaries.join("interop_server"), 0))
+}
+
+fn server_on(binary: &Path, port: u16) -> Command {
+    let mut server = Command::new(binary);
+    server.args([&format!("--port={port}"), "--address=127.0.0.1"]);
+    server
 }
 
 /// Our interop client, case by case, against a server.

@@ -2,6 +2,7 @@
 
 mod compression;
 mod server;
+mod status;
 mod wait_for_ready;
 
 use std::fmt::{Debug, Display};
@@ -39,7 +40,7 @@ pub struct Rows {
 
 impl Rows {
     /// The groups of rows that there are.
-    pub const GROUPS: [&str; 2] = ["wait_for_ready", "compression"];
+    pub const GROUPS: [&str; 3] = ["wait_for_ready", "compression", "status"];
 
     /// Rows of this name or group, all if it is empty, against the server that this command starts.
     pub fn new(case: impl Into<String>, server: Vec<String>) -> Rows {
@@ -54,6 +55,7 @@ impl Rows {
         match group {
             "wait_for_ready" => wait_for_ready::run(&mut self).await?,
             "compression" => compression::run(&mut self).await?,
+            "status" => status::run(&mut self).await?,
             other => return Err(Failure(format!("no group {other:?}; there are: {}", Rows::GROUPS.join(", ")))),
         }
         Ok(self.failed)
