@@ -49,6 +49,7 @@ fn data(state: ConnectivityState, target: String, happened: Trace, calls: CallCo
         calls_succeeded: number(calls.succeeded),
         calls_failed: number(calls.failed),
         last_call_started_timestamp: calls.last_started.map(timestamp),
+        ..ChannelData::default()
     }
 }
 

@@ -19,6 +19,7 @@ SERVICES = [
     SERVICE,
     "grpc.health.v1.Health",
     "grpc.testing.XdsUpdateHealthService",
+    "grpc.channelz.v1.Channelz",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 ]

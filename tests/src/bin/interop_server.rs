@@ -1,5 +1,5 @@
-//! Serves gRPC's standard test service, for any client of the interoperability test cases; beside it health and
-//! reflection, for the tools that know those.
+//! Serves gRPC's standard test service, for any client of the interoperability test cases; beside it health,
+//! channelz and reflection, for the tools that know those.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use callwright_tests::interop::flags::{Flag, Flags, usage};
 use callwright_tests::interop::lifetime::{self, UNTIL_STDIN_CLOSES};
 use callwright_tests::testing::TestServiceServer;
 
-const ABOUT: &str = "Serves grpc.testing.TestService, health and reflection.";
+const ABOUT: &str = "Serves grpc.testing.TestService, health, channelz and reflection.";
 const FLAGS: [Flag; 6] = [
     UNTIL_STDIN_CLOSES,
     Flag { name: "port", default: "10000", help: "the port to listen on; 0 for any free one" },

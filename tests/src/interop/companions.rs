@@ -1,5 +1,6 @@
-//! What a server has beside its own services, for tools in other languages to look at: health and reflection.
+//! What a server has beside its own services, for tools in other languages to look at: health, channelz and reflection.
 
+use callwright::admin::Admin;
 use callwright::dynamic::{DynamicError, Loader};
 use callwright::health::{Health, ServingStatus};
 use callwright::reflection::Reflection;
@@ -33,6 +34,7 @@ impl Service for Companions {
     fn register(self, methods: &mut Methods) {
         methods.add(self.health.service());
         methods.add(XdsUpdateHealthServiceServer::new(Switch(self.health)));
+        methods.add(Admin::new());
         methods.add(self.reflection);
     }
 }

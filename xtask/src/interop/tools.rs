@@ -71,6 +71,7 @@ const ROWS: [Row; 24] = [
         &["-plaintext", "TARGET", "list"],
         0,
         &[
+            "grpc.channelz.v1.Channelz\n",
             "grpc.health.v1.Health\n",
             "grpc.reflection.v1.ServerReflection\n",
             "grpc.reflection.v1alpha.ServerReflection\n",
