@@ -135,6 +135,15 @@ async fn who_reads_slowly_is_told_how_it_is_in_the_end() {
     assert!(seen.len() <= 3, "{seen:?}");
 }
 
+#[tokio::test]
+async fn a_name_that_no_service_has_is_not_kept_for_as_long_as_it_is_watched() {
+    let (health, _server, stub) = serve().await;
+    assert_eq!(next(&mut watch(&stub, &"n".repeat(4096)).await).await, OnWire::ServiceUnknown);
+    let mut refused = stub.watch(of(&"n".repeat(4097))).await.unwrap();
+    assert_eq!(refused.message().await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(health.watchers() <= 1);
+}
+
 // Check.
 
 #[tokio::test]

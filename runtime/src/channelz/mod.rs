@@ -8,7 +8,7 @@
 //! let server = Server::builder().add_service(Channelz::new());
 //! ```
 //!
-//! It shows all of the process, not of its own server alone. What it shows is counted anyway ([`stats`](crate::stats)); what
+//! It shows all of the process, not of its own server alone. What it shows is counted anyway ([`stats`]); what
 //! is gone is not shown. grpcdebug and grpcio-channelz read it.
 
 mod address;

@@ -15,6 +15,10 @@ use crate::generated::health_v1::{
 use crate::server::{Methods, NamedService, Responses, ServerContext, Service};
 use crate::status::Status;
 
+/// The longest name that can be watched, in bytes: it is kept as long as the call lasts, and no service has one of which the
+/// path would not even fit into a request's headers.
+const MAX_WATCHED_NAME: usize = 4096;
+
 /// The service `grpc.health.v1.Health`; made by [`Health::service`].
 #[derive(Clone, Debug)]
 pub struct HealthService {
@@ -82,6 +86,11 @@ impl HealthServicer for Servicer {
         responses: &mut Responses<HealthCheckResponse>,
         _context: &mut ServerContext,
     ) -> Result<(), Status> {
+        if request.service.len() > MAX_WATCHED_NAME {
+            let size = request.service.len();
+            let text = format!("the name of the service has {size} bytes; at most {MAX_WATCHED_NAME} can be watched");
+            return Err(Status::invalid_argument(text));
+        }
         let mut changes = self.health.state.subscribe();
         let mut last = None;
         loop {
