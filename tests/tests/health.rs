@@ -234,3 +234,29 @@ async fn a_call_that_comes_before_the_clients_know_still_finds_not_serving() {
     assert_eq!(health.status(""), Some(ServingStatus::NotServing));
     shutdown.await;
 }
+
+#[tokio::test]
+async fn a_server_that_ends_by_its_signal_says_so_and_one_that_is_stopped_has_no_time_to() {
+    let health = Health::new();
+    let server = Server::builder().add_service(health.service());
+    server.serve_with_shutdown("127.0.0.1:0", async {}, Duration::ZERO).await.unwrap();
+    assert_eq!(health.status(""), Some(ServingStatus::NotServing));
+
+    let (health, server, _stub) = serve().await;
+    server.stop().await;
+    assert_eq!(health.status(""), Some(ServingStatus::Serving));
+}
+
+#[tokio::test]
+async fn one_health_can_be_that_of_several_servers() {
+    let (health, first, _stub) = serve().await;
+    let second = Server::builder().add_service(health.service()).bind("127.0.0.1:0").await.unwrap();
+    let stub = HealthStub::new(Channel::new(second.local_addr().to_string()).unwrap());
+    let mut watched = watch(&stub, "").await;
+    assert_eq!(next(&mut watched).await, OnWire::Serving);
+    first.shutdown(Duration::ZERO).await;
+    assert_eq!(next(&mut watched).await, OnWire::NotServing);
+    // The second server goes on, and so does its watch.
+    health.resume();
+    assert_eq!(next(&mut watched).await, OnWire::Serving);
+}

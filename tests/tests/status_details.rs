@@ -184,9 +184,17 @@ async fn a_message_too_long_for_its_header_still_agrees_with_its_details() {
     assert_eq!(status.error_details().unwrap().as_slice().len(), 1);
     let got = over_the_wire(status).await;
     assert!(got.message().len() < 5000 * 3);
-    // Message and details together may be more than the client takes; then the details are left out, whole.
-    assert!(got.error_details().is_ok());
-    assert_eq!(got.code(), Code::Aborted);
+    let sent: RpcStatus = callwright::prost::Message::decode(got.details()).unwrap();
+    assert_eq!(sent.message, got.message(), "others compare them as they are");
+    assert_eq!(got.error_details().unwrap().as_slice().len(), 1);
+}
+
+#[tokio::test]
+async fn details_that_have_no_room_are_left_out_and_the_message_says_so() {
+    let details = DebugInfo::new(["x".repeat(1_000_000)], "");
+    let got = over_the_wire(Status::aborted(MESSAGE).with_error_details(details)).await;
+    assert_eq!((got.code(), got.error_details()), (Code::Aborted, Ok(ErrorDetails::new())));
+    assert!(got.message().starts_with(MESSAGE) && got.message().contains("without its details"), "{got}");
 }
 
 #[test]
