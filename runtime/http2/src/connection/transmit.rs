@@ -1,0 +1,128 @@
+//! What leaves: header blocks as they are made, bodies as the windows allow, in turn.
+
+use http::HeaderMap;
+
+use super::Connection;
+use super::event::Event;
+use crate::frame::{data, headers, ping, window_update};
+use crate::head::{self, Head};
+use crate::output::Output;
+use crate::stream::{End, Stream};
+
+use super::bandwidth;
+
+/// How much is made ready for one write, in bytes: enough to fill a socket's buffer, and little enough that a stream which
+/// has something urgent waits for no more than this.
+const ENOUGH: usize = 128 * 1024;
+/// The largest payload of one DATA frame, in bytes, however much the peer takes: streams take turns by frames.
+const MAX_TURN: usize = 64 * 1024;
+
+impl Connection {
+    /// What is to be written now; `None` when there is nothing. Written bytes are taken off by
+    /// [`Output::advance`], and this is called again until it gives nothing.
+    pub fn poll_transmit(&mut self) -> Option<&mut Output> {
+        while self.output.len() < ENOUGH
+            && let Some(id) = self.line.pop_front()
+        {
+            self.turn(id);
+            // With the connection's window shut, those that only have an end to send still go.
+            if self.send_window.room() == 0 && self.line.iter().all(|id| self.waits_for_connection(*id)) {
+                break;
+            }
+        }
+        if self.output.is_empty() { None } else { Some(&mut self.output) }
+    }
+
+    fn waits_for_connection(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|stream| !stream.queue.is_empty())
+    }
+
+    /// Sends one frame of a stream, or its end.
+    fn turn(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.in_line = false;
+        if let Some(front) = stream.queue.front_mut() {
+            let room = self.send_window.room().min(stream.send_window.room()).min(self.peer.max_frame).min(MAX_TURN);
+            if room == 0 {
+                // The window of the stream lines it up again; that of the connection finds it in the line.
+                if stream.send_window.room() > 0 {
+                    stream.in_line = true;
+                    self.line.push_back(id);
+                }
+                return;
+            }
+            let part = front.split_to(front.len().min(room));
+            if front.is_empty() {
+                stream.queue.pop_front();
+            }
+            stream.queued -= part.len();
+            stream.send_window.sent(part.len());
+            self.send_window.sent(part.len());
+            let end = stream.queue.is_empty() && matches!(stream.end, Some(End::Data));
+            if end {
+                stream.end = None;
+            }
+            if stream.wants_room {
+                stream.wants_room = false;
+                self.events.push_back(Event::Writable { id });
+            }
+            self.output.write(|to| data::put(id, part.len(), end, to));
+            self.output.payload(part);
+            self.stats.data_frames_sent += 1;
+            self.throttle.earn();
+        }
+        self.finish(id);
+        self.line_up(id);
+        self.close_if_ended(id);
+    }
+
+    /// Sends what ends a stream, if nothing is before it.
+    fn finish(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.queue.is_empty()) else { return };
+        match stream.end.take() {
+            Some(End::Trailers(fields)) => self.write_headers(id, None, &fields, true),
+            Some(End::Data) => self.output.write(|to| data::put(id, 0, true, to)),
+            None => {}
+        }
+    }
+
+    pub(super) fn write_headers(&mut self, id: u32, head: Option<&Head>, fields: &HeaderMap, end: bool) {
+        self.block.clear();
+        head::encode(head, fields, &mut self.encoder, &mut self.block);
+        let (block, max_frame) = (&self.block, self.peer.max_frame);
+        self.output.write(|to| headers::put(id, block, end, max_frame, to));
+    }
+
+    /// Lets the peer send more on a stream.
+    pub(super) fn widen(&mut self, id: u32, stream: &mut Stream) {
+        let by = stream.recv_window.update(self.stream_window, self.stream_window as usize);
+        if by > 0 {
+            self.output.write(|to| window_update::put(id, by, to));
+        }
+    }
+
+    /// Lets the peer send more on the connection, as far as not too much is unread.
+    pub(super) fn raise_connection_window(&mut self) {
+        let by = self.recv_window.update(self.connection_window, self.config.max_buffered);
+        if by > 0 {
+            self.output.write(|to| window_update::put(0, by, to));
+        }
+    }
+
+    /// Notes data for the measurement of the path, and begins one.
+    pub(super) fn measure(&mut self, bytes: usize) {
+        if self.stream_window < self.config.max_stream_window && self.bandwidth.received(bytes, self.stream_window) {
+            self.output.write(|to| ping::put(bandwidth::PAYLOAD, false, to));
+        }
+    }
+
+    /// A measurement has ended: the windows double where they were nearly full.
+    pub(super) fn measured(&mut self) {
+        if self.bandwidth.answered(self.stream_window) {
+            self.stream_window = self.stream_window.saturating_mul(2).min(self.config.max_stream_window);
+            let connection = self.stream_window.saturating_mul(2).max(self.connection_window);
+            self.connection_window = connection.min(u32::try_from(self.config.max_buffered).unwrap_or(u32::MAX >> 1));
+            self.raise_connection_window();
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Writes header blocks.
+
+use http::HeaderValue;
+
+use super::field::{Field, Name, Value};
+use super::table::Table;
+use super::{DEFAULT_TABLE_SIZE, huffman, integer, static_table};
+
+/// What is never put into the table of a peer, nor by anybody on the way (RFC 7541 section 7.1.3).
+const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];
+/// What is the same in most calls of a connection, beside the pseudo-headers.
+const STEADY: [&str; 7] =
+    ["content-type", "grpc-accept-encoding", "grpc-encoding", "grpc-status", "te", "user-agent", "accept-encoding"];
+/// The largest field that takes a place in the table, in bytes.
+const MAX_INDEXED: usize = 256;
+
+/// Writes header blocks, one after the other.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    table: Table,
+    /// A size of the table that the peer has not been told, and the smallest one since it was told last.
+    resized: Option<(usize, usize)>,
+}
+
+impl Encoder {
+    pub(crate) fn new() -> Encoder {
+        Encoder { table: Table::new(DEFAULT_TABLE_SIZE), resized: None }
+    }
+
+    /// The peer takes a table of so many bytes; more than the default is not used.
+    pub(crate) fn allow(&mut self, size: usize) {
+        let size = size.min(DEFAULT_TABLE_SIZE);
+        if size == self.table.max_size() && self.resized.is_none() {
+            return;
+        }
+        let smallest = self.resized.map_or(size, |(_, smallest)| smallest.min(size));
+        self.table.resize(size);
+        self.resized = Some((size, smallest));
+    }
+
+    /// Begins a block.
+    pub(crate) fn begin(&mut self, to: &mut Vec<u8>) {
+        if let Some((size, smallest)) = self.resized.take() {
+            if smallest < size {
+                integer::encode(smallest, 5, 0x20, to);
+            }
+            integer::encode(size, 5, 0x20, to);
+        }
+    }
+
+    /// Appends a field.
+    pub(crate) fn field(&mut self, name: &Name, value: &HeaderValue, to: &mut Vec<u8>) {
+        let (key, content) = (name.as_bytes(), value.as_bytes());
+        let static_name = static_table::find_name(key);
+        if static_name.is_some()
+            && let Some(index) = static_table::find(key, content)
+        {
+            return integer::encode(index, 7, 0x80, to);
+        }
+        let steady = is_steady(name);
+        if !steady || value.is_sensitive() {
+            let secret = value.is_sensitive() || matches!(name, Name::Field(name) if SECRET.contains(&name.as_str()));
+            return literal(static_name, key, content, 4, if secret { 0x10 } else { 0 }, to);
+        }
+        let (mut index_of_name, mut at) = (static_name, 0);
+        while let Some(entry) = self.table.get(at) {
+            if entry.name == *name {
+                let index = static_table::LEN + 1 + at;
+                if entry.value.as_bytes() == content {
+                    return integer::encode(index, 7, 0x80, to);
+                }
+                index_of_name = index_of_name.or(Some(index));
+            }
+            at += 1;
+        }
+        let field = Field { name: name.clone(), value: Value::Valid(value.clone()) };
+        if field.size() > MAX_INDEXED {
+            return literal(index_of_name, key, content, 4, 0, to);
+        }
+        literal(index_of_name, key, content, 6, 0x40, to);
+        self.table.add(field);
+    }
+}
+
+fn is_steady(name: &Name) -> bool {
+    match name {
+        Name::Authority | Name::Method | Name::Path | Name::Protocol | Name::Scheme | Name::Status => true,
+        Name::Field(name) => STEADY.contains(&name.as_str()),
+        Name::Invalid(_) => false,
+    }
+}
+
+fn literal(index: Option<usize>, name: &[u8], value: &[u8], prefix: u32, first: u8, to: &mut Vec<u8>) {
+    integer::encode(index.unwrap_or(0), prefix, first, to);
+    if index.is_none() {
+        string(name, to);
+    }
+    // What goes into the table is sent once, so that its length matters and the time for it does not.
+    if first == 0x40 { string(value, to) } else { plain(value, to) }
+}
+
+fn plain(text: &[u8], to: &mut Vec<u8>) {
+    integer::encode(text.len(), 7, 0, to);
+    to.extend_from_slice(text);
+}
+
+fn string(text: &[u8], to: &mut Vec<u8>) {
+    let encoded = huffman::encoded_len(text);
+    if encoded >= text.len() {
+        return plain(text, to);
+    }
+    integer::encode(encoded, 7, 0x80, to);
+    huffman::encode(text, to);
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::super::Decoder;
+    use super::*;
+
+    fn field(name: &str, value: &str) -> (Name, HeaderValue) {
+        (Name::parse(name.as_bytes()), value.parse().unwrap())
+    }
+
+    fn request() -> Vec<(Name, HeaderValue)> {
+        vec![
+            field(":method", "POST"),
+            field(":scheme", "http"),
+            field(":path", "/helloworld.Greeter/SayHello"),
+            field(":authority", "localhost:50051"),
+            field("content-type", "application/grpc"),
+            field("te", "trailers"),
+            field("grpc-timeout", "4999m"),
+            field("x-request-id", "42"),
+            field("authorization", "Bearer secret"),
+        ]
+    }
+
+    fn block(encoder: &mut Encoder, fields: &[(Name, HeaderValue)]) -> Vec<u8> {
+        let mut block = Vec::new();
+        encoder.begin(&mut block);
+        fields.iter().for_each(|(name, value)| encoder.field(name, value, &mut block));
+        block
+    }
+
+    fn read(decoder: &mut Decoder, block: &[u8]) -> Vec<(Name, HeaderValue)> {
+        let mut fields = Vec::new();
+        decoder
+            .decode(block, |name, value, _| match value {
+                Value::Valid(value) => fields.push((name.clone(), value.clone())),
+                Value::Invalid(bytes) => panic!("{bytes:?}"),
+            })
+            .unwrap();
+        fields
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_gets_shorter() {
+        let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+        let lengths: Vec<_> = (0..3)
+            .map(|_| {
+                let block = block(&mut encoder, &request());
+                assert_eq!(read(&mut decoder, &block), request());
+                block.len()
+            })
+            .collect();
+        assert!(lengths[1] < 60 && lengths[1] == lengths[2] && lengths[0] > 90, "{lengths:?}");
+    }
+
+    #[test]
+    fn the_peers_table_is_kept_to() {
+        let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+        for sizes in [&[0][..], &[4096], &[100, 0, 200], &[1_000_000], &[64]] {
+            sizes.iter().for_each(|size| encoder.allow(*size));
+            for _ in 0..2 {
+                let block = block(&mut encoder, &request());
+                assert_eq!(read(&mut decoder, &block), request(), "{sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_indexed() {
+        let mut encoder = Encoder::new();
+        let secret = block(&mut encoder, &[field("authorization", "x")]);
+        assert_eq!(secret, [0x1f, 23 - 15, 1, b'x']);
+        let mut value = HeaderValue::from_static("y");
+        value.set_sensitive(true);
+        let name = Name::Field(HeaderName::from_static("te"));
+        assert_eq!(block(&mut encoder, &[(name, value)])[0], 0x10);
+    }
+}
