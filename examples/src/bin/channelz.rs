@@ -24,7 +24,7 @@ impl GreeterServicer for MyGreeter {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let greeter = Server::builder().add_service(GreeterServer::new(MyGreeter)).bind("inproc:greeter").await?;
+    let greeter = Server::builder().add_service(GreeterServer::new(MyGreeter)).bind("127.0.0.1:0").await?;
     // On a port of its own, for the people who run the process.
     let admin = Server::builder()
         .add_service(Admin::new())

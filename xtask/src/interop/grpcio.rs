@@ -24,7 +24,8 @@ const GROUPS: [Group; 3] = [
     Group { name: "status", program: "status_details", theirs: 7, ours: 8 },
 ];
 /// The groups in which their clients of standard services call our interop server.
-const COMPANION_GROUPS: [(&str, &str, usize); 2] = [("health", "health", 12), ("reflection", "reflection_client", 13)];
+const COMPANION_GROUPS: [(&str, &str, usize); 3] =
+    [("channelz", "channelz", 13), ("health", "health", 12), ("reflection", "reflection_client", 13)];
 /// The groups in which the command calls their server.
 const COMMAND_GROUPS: [(&str, &str, usize); 2] = [("json", "json_mapping", 48), ("editions", "editions", 3)];
 
