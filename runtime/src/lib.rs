@@ -91,6 +91,9 @@
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `health` | the module `health`: a server says whether it and its services take calls |
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
+//! | `channelz` | the module `channelz`: a server shows what the channels, servers and sockets of its process do |
+//! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
+//! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 

@@ -4,6 +4,7 @@
 //! cannot be installed is a failure: silence would look like success.
 
 mod command;
+mod generator;
 mod go;
 mod googleapis;
 mod grpcio;
@@ -28,15 +29,17 @@ and the command callwright against their servers; other languages' tools against
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 
 Options:
-  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio, tools, googleapis (default: all)
+  --only PEERS  the peers to run, separated by commas: ours, grpc-go, grpcio, tools, generator,
+                googleapis (default: all)
   --case NAME   the case to run; a group of rows, such as compression, runs all of them (default: all)
   -h, --help    this text
 
-grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, tools need Go and npm, googleapis npm; all fetch packages over the network.
+grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, tools need Go and npm, the generator
+npm and Python, googleapis npm; all fetch packages over the network.
 Exits with 1 if a case fails, or a peer cannot be installed.";
 
 /// Every peer, in the order in which they run.
-const PEERS: [&str; 5] = ["ours", "grpc-go", "grpcio", "tools", "googleapis"];
+const PEERS: [&str; 6] = ["ours", "grpc-go", "grpcio", "tools", "generator", "googleapis"];
 
 struct Arguments {
     only: Option<Vec<String>>,
@@ -107,7 +110,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode, String> {
         report: Report::new(arguments.case),
     };
     let runs = |peer: &str| arguments.only.as_ref().is_none_or(|only| only.iter().any(|name| name == peer));
-    let runners: [fn(&mut Session); 5] = [ours::run, go::run, grpcio::run, tools::run, googleapis::run];
+    let runners: [fn(&mut Session); 6] = [ours::run, go::run, grpcio::run, tools::run, generator::run, googleapis::run];
     for (peer, run) in PEERS.into_iter().zip(runners) {
         if runs(peer) {
             run(session);

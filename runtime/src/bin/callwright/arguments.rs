@@ -34,7 +34,11 @@ call:
   -v, --verbose            says on stderr what happens: states, metadata
 
 Responses go to stdout as JSON, one a line; everything else to stderr. The exit code is 0, or 64 plus the status code of
-the call (78: UNAVAILABLE), or 2 for a command line that makes no sense.";
+the call (78: UNAVAILABLE), or 2 for a command line that makes no sense.
+
+A server tells more with the companion packages, which are features of the crate callwright: reflection (what it serves, so
+that no protos are needed here), health (grpc.health.v1.Health/Check), channelz and admin (grpc.channelz.v1.Channelz),
+status (error details with types). For tests without a server there is testing; protoc-gen-callwright is the generator.";
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
