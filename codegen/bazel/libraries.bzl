@@ -2,7 +2,7 @@
 
 load("//:aspect.bzl", "is_well_known", "rust_proto_aspect")
 load("//:compile.bzl", "compile_crate")
-load("//:names.bzl", "crate_name", "identifier", "is_identifier")
+load("//:names.bzl", "crate_name", "identifier", "is_crate_name")
 load("//:providers.bzl", "RustCrateInfo", "RustProtoInfo")
 
 def _only_dep(ctx):
@@ -16,9 +16,11 @@ def _only_dep(ctx):
 def _names(ctx):
     """The names by which the crate can be used."""
     for name in ctx.attr.imports:
-        if not is_identifier(name):
+        if not is_crate_name(name):
             fail("imports of %s: `%s` cannot be the name of a crate" % (ctx.label, name), "imports")
     own = identifier(ctx.label.name)
+    if not is_crate_name(own):
+        fail("%s: `%s` cannot be the name of a crate: give the rule another name" % (ctx.label, own))
     return [own] + [name for name in ctx.attr.imports if name != own]
 
 def _reexport(ctx, info, text):

@@ -4,6 +4,7 @@ load("@callwright_bazel//:names.bzl", "GRPC_SUFFIX", "crate_name")
 
 _READABLE = {
     "//:leaf_proto": "leaf_proto",
+    "//type:match": "type__match",
     "//a/b:c_proto": "a__b__c_proto",
     "@repository//a:b": "repository___a__b",
     "@repository//:b": "repository___b",
@@ -14,6 +15,7 @@ _ALIKE = [
     ["//a-b:c", "//a_b:c", "//a.b:c", "//a_b:c-", "//a_b:c_"],
     ["//a/b:c", "//a:b/c", "//:a/b/c", "//a__b:c", "//a:b__c", "//:a__b__c", "@a//b:c", "@a//:b/c", "//a/b:_c", "//a/b_:c"],
     ["//:1", "//:_1", "@a//:1", "//a:1", "//a:_1"],
+    ["//:core", "//:type", "//:self", "//:callwright", "//:-core", "//:core-", "//:type_"],
     ["//:a", "//:a-", "//:-a", "//a:a", "@a//:a", "@a//a:a", "//a/a:a", "//:a____0102", "//:a____grpc"],
 ]
 
@@ -30,6 +32,8 @@ def _names_impl(ctx):
             fail("%s is the crate %s, not %s" % (label, name, expected))
     seen = {}
     for label in [label for alike in _ALIKE for label in alike]:
+        if crate_name(_label(label)) in ["core", "type", "self", "callwright"]:
+            fail("%s is a crate of a name that Rust keeps for itself" % label)
         for name in [crate_name(_label(label)), crate_name(_label(label)) + GRPC_SUFFIX]:
             if name in seen:
                 fail("%s and %s are both the crate %s" % (seen[name], label, name))

@@ -4,13 +4,14 @@ use super::Report;
 use super::run::Bazel;
 
 /// What passes, as tests that Bazel runs.
-const TESTS: [&str; 14] = [
+const TESTS: [&str; 15] = [
     "//:external_test",
     "//:import_from_this_package_test",
     "//:import_moved_test",
     "//:import_test",
     "//:imports_test",
     "//:in_subpackage_test",
+    "//:kept_names_test",
     "//:transitive_test",
     "//collision:collision_test",
     "//namespaced/upper/example:import_no_strip_test",
@@ -28,7 +29,7 @@ const ANALYSES: [(&str, &str); 2] = [
 ];
 
 /// What has to fail, and what its error has to say.
-const FAILURES: [(&str, &[&str], &str); 6] = [
+const FAILURES: [(&str, &[&str], &str); 7] = [
     ("no dep is an error", &["//:no_dep"], "deps of //:no_dep must have one proto_library, and has 0"),
     ("two deps are an error", &["//:two_deps"], "deps of //:two_deps must have one proto_library, and has 2"),
     (
@@ -37,6 +38,7 @@ const FAILURES: [(&str, &[&str], &str); 6] = [
         "//collision/a-b:message_rust_proto and //collision/a_b:message_rust_proto are both the crate `message_rust_proto`",
     ),
     ("what is no name is an error", &["//:no_name"], "imports of //:no_name: `no-name` cannot be the name of a crate"),
+    ("a rule that hides a crate of Rust's is an error", &["//:std"], "//:std: `std` cannot be the name of a crate"),
     ("a proto_library is no crate", &["//:proto_library_is_no_crate"], "RustCrateInfo"),
     (
         "another registered toolchain is used",
