@@ -312,7 +312,7 @@ impl Builder {
         guard::run(|| {
             let loaded = load()?;
             let output = generate(&loaded, &self.settings, Scope::Everything)?;
-            Ok(Generated::new(output, loaded.whole_set(), loaded.read))
+            Ok(Generated::new(output, loaded))
         })
     }
 }

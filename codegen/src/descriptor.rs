@@ -19,8 +19,8 @@ pub(crate) struct Loaded {
     pub(crate) files: Vec<RawFile>,
     /// The names of the files that were asked for; the rest are imports.
     pub(crate) inputs: Vec<String>,
-    /// What was read from disk, for `cargo:rerun-if-changed`.
-    pub(crate) read: Vec<PathBuf>,
+    /// What was read from disk, by the name that `import` uses; a descriptor set by its own.
+    pub(crate) read: Vec<(String, PathBuf)>,
     /// Where a file was found, for errors: descriptor name, path as the user would write it.
     pub(crate) places: BTreeMap<String, String>,
 }

@@ -1,10 +1,11 @@
 //! The result: text in memory, until somebody writes it or compares it with what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::descriptor::Loaded;
 use crate::error::Error;
 use crate::generate::{MARK, Output};
 use crate::include_file;
@@ -15,6 +16,8 @@ use crate::write;
 pub struct Generated {
     output: Output,
     file_descriptor_set: Vec<u8>,
+    protos: BTreeSet<String>,
+    names: Vec<String>,
     read: Vec<PathBuf>,
 }
 
@@ -34,8 +37,11 @@ pub enum Difference {
 }
 
 impl Generated {
-    pub(crate) fn new(output: Output, file_descriptor_set: Vec<u8>, read: Vec<PathBuf>) -> Self {
-        Self { output, file_descriptor_set, read }
+    pub(crate) fn new(output: Output, loaded: Loaded) -> Self {
+        let file_descriptor_set = loaded.whole_set();
+        let protos = loaded.files.iter().map(|file| file.proto.name().to_owned()).collect();
+        let (names, read) = loaded.read.into_iter().unzip();
+        Self { output, file_descriptor_set, protos, names, read }
     }
 
     /// The text of each file, by its path below the output folder.
@@ -53,9 +59,20 @@ impl Generated {
         &self.file_descriptor_set
     }
 
+    /// All files that were asked for and all that they import, each as `import` names it.
+    pub fn protos(&self) -> &BTreeSet<String> {
+        &self.protos
+    }
+
     /// The files on disk from which this was made.
     pub fn read(&self) -> &[PathBuf] {
         &self.read
+    }
+
+    /// The same, each with a name that does not depend on where it is: as `import` names it; a descriptor set by the name
+    /// of its file.
+    pub fn read_by_name(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.names.iter().map(String::as_str).zip(self.read.iter().map(PathBuf::as_path))
     }
 
     /// Writes all files below `folder`, those that changed.
@@ -64,7 +81,17 @@ impl Generated {
     ///
     /// [`Error::Io`]. No file is replaced before all are written beside their places.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        write::all(folder, &self.output.files)
+        self.write_with(folder, &[])
+    }
+
+    /// The same, with other files that are to be written if these are: a manifest, say.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_with(&self, folder: &Path, others: &[(PathBuf, String)]) -> Result<(), Error> {
+        let own = self.output.files.iter().map(|(name, text)| (folder.join(name), text.as_str()));
+        write::all(own.chain(others.iter().map(|(path, text)| (path.clone(), text.as_str()))))
     }
 
     /// What [`write`](Self::write) would change, by file. Files that this generator wrote earlier and would not write any

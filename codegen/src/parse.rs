@@ -114,7 +114,7 @@ impl Descriptors {
             file_descriptor_set,
             lowered: lowered.encode_to_vec(),
             inputs: loaded.inputs,
-            read: loaded.read,
+            read: loaded.read.into_iter().map(|(_, path)| path).collect(),
         })
     }
 

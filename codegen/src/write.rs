@@ -1,17 +1,15 @@
 //! Files on disk: each is written whole beside its place and renamed into it, and only if it changes.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// Writes all files below `folder`. Nothing is replaced before everything is written.
-pub(crate) fn all(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Error> {
+/// Writes all files. Nothing is replaced before everything is written.
+pub(crate) fn all<'a>(files: impl Iterator<Item = (PathBuf, &'a str)>) -> Result<(), Error> {
     let mut ready = Vec::new();
-    for (name, text) in files {
-        let path = folder.join(name);
+    for (path, text) in files {
         if unchanged(&path, text.as_bytes()) {
             continue;
         }
@@ -41,6 +39,9 @@ fn stage(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<tempfile::NamedTempFile> {
         fs::create_dir_all(folder)?;
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let mut file = tempfile::Builder::new().prefix(".callwright").tempfile_in(folder)?;
         file.write_all(bytes)?;
         readable(file.as_file())?;

@@ -48,19 +48,13 @@ struct Arguments {
     options: Vec<String>,
     manifest: Option<PathBuf>,
     depfile: Option<PathBuf>,
+    /// Files whose types are said to be in another crate.
+    extern_crates: Vec<String>,
     files: Vec<PathBuf>,
+    client_only: bool,
+    server_only: bool,
     check: bool,
     help: bool,
-}
-
-impl Arguments {
-    /// The folders that are searched.
-    fn folders(&self) -> Vec<PathBuf> {
-        match self.proto_path.as_slice() {
-            [] => vec![PathBuf::from(".")],
-            folders => folders.to_vec(),
-        }
-    }
 }
 
 /// Runs `gen` with the arguments that follow its name.
@@ -98,9 +92,19 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Arguments, lexopt::Erro
             Long("option") => arguments.options.push(parser.value()?.string()?),
             Long("module-tree") => arguments.options.push(format!("include_file={}", parser.value()?.string()?)),
             Long("extern-path") => arguments.options.push(format!("extern_path={}", parser.value()?.string()?)),
-            Long("extern-crate") => arguments.options.push(format!("extern_crate={}", parser.value()?.string()?)),
-            Long("client-only") => arguments.options.push("no_server".to_owned()),
-            Long("server-only") => arguments.options.push("no_client".to_owned()),
+            Long("extern-crate") => {
+                let value = parser.value()?.string()?;
+                arguments.options.push(format!("extern_crate={value}"));
+                arguments.extern_crates.extend(value.split_once('=').map(|(file, _)| file.to_owned()));
+            }
+            Long("client-only") => {
+                arguments.client_only = true;
+                arguments.options.push("no_server".to_owned());
+            }
+            Long("server-only") => {
+                arguments.server_only = true;
+                arguments.options.push("no_client".to_owned());
+            }
             Long("manifest") => arguments.manifest = Some(parser.value()?.into()),
             Long("depfile") => arguments.depfile = Some(parser.value()?.into()),
             Long("check") => arguments.check = true,
@@ -109,8 +113,8 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Arguments, lexopt::Erro
             other => return Err(other.unexpected()),
         }
     }
-    if ["no_server", "no_client"].iter().all(|option| arguments.options.iter().any(|known| known == option)) {
-        return Err("--client-only and --server-only exclude each other".into());
+    if arguments.client_only && arguments.server_only {
+        return Err("--client-only and --server-only exclude each other; for messages alone there is --option no_client,no_server".into());
     }
     if !arguments.help {
         if arguments.out.is_none() {
@@ -129,22 +133,24 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
         builder = builder.parameter(option).map_err(|error| format!("{error:?}"))?;
     }
     let generated = generate(&builder, arguments)?;
+    for file in arguments.extern_crates.iter().filter(|file| !generated.protos().contains(file.as_str())) {
+        // A build that knows all crates may name more than one file needs.
+        eprintln!("warning: --extern-crate {file}: nothing imports a file of that name");
+    }
     let out = arguments.out.as_deref().unwrap_or(Path::new("."));
     let manifest = match &arguments.manifest {
-        Some(path) => Some((path, manifest::text(&generated, &arguments.folders(), &arguments.options)?)),
+        Some(path) => Some((path, manifest::text(&generated, &arguments.options)?)),
         None => None,
     };
     if arguments.check {
         return check(&generated, out, manifest);
     }
-    generated.write(out).map_err(|error| format!("{error:?}"))?;
-    if let Some((path, text)) = manifest {
-        write(path, &text)?;
-    }
+    let mut others: Vec<_> = manifest.map(|(path, text)| (path.clone(), text)).into_iter().collect();
     if let Some(path) = &arguments.depfile {
         let outputs = generated.files().keys().map(|name| out.join(name));
-        write(path, &depfile::text(outputs, generated.read().iter().map(PathBuf::as_path)))?;
+        others.push((path.clone(), depfile::text(outputs, generated.read().iter().map(PathBuf::as_path))));
     }
+    generated.write_with(out, &others).map_err(|error| format!("{error:?}"))?;
     for name in generated.files().keys() {
         println!("{}", out.join(name).display());
     }
@@ -158,10 +164,6 @@ fn generate(builder: &Builder, arguments: &Arguments) -> Result<Generated, Strin
     };
     // Debug tells the causes too.
     generated.map_err(|error| format!("{error:?}"))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 fn check(generated: &Generated, out: &Path, manifest: Option<(&PathBuf, String)>) -> Result<ExitCode, String> {
@@ -181,7 +183,13 @@ fn check(generated: &Generated, out: &Path, manifest: Option<(&PathBuf, String)>
         return Ok(ExitCode::SUCCESS);
     }
     report(&differences, generated.files(), out);
-    eprintln!("{} of the files in {} differ; run the same without --check", differences.len(), out.display());
+    let left_over = differences.values().filter(|difference| **difference == Difference::Stale).count();
+    let advice = match (left_over, differences.len() - left_over) {
+        (_, 0) => "delete what is not generated any more",
+        (0, _) => "run the same without --check",
+        _ => "run the same without --check, and delete what is not generated any more",
+    };
+    eprintln!("{} of the files in {} differ; {advice}", differences.len(), out.display());
     Ok(ExitCode::FAILURE)
 }
 

@@ -13,7 +13,8 @@ use crate::load::include::display;
 pub(crate) fn load(path: &Path, inputs: &[PathBuf]) -> Result<Loaded, Error> {
     let bytes = fs::read(path).map_err(|source| Error::io("read", path, source))?;
     let mut loaded = from_bytes(&bytes, &format!("{} as a FileDescriptorSet", display(path)), inputs)?;
-    loaded.read.push(path.to_owned());
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    loaded.read.push((name, path.to_owned()));
     Ok(loaded)
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Res
     Ok(Loaded {
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),
         places: found.iter().map(|found| (found.name.clone(), display(&found.path()))).collect(),
-        read: found.iter().map(Found::path).collect(),
+        read: found.iter().map(|found| (found.name.clone(), found.path())).collect(),
         files,
     })
 }

@@ -35,7 +35,7 @@ pub(crate) fn load(inputs: &[Found], includes: &Includes) -> Result<Loaded, Erro
         files: merged.into_values().collect(),
         inputs: inputs.iter().map(|input| input.name.clone()).collect(),
         places: found.iter().map(|(name, path)| (name.clone(), display(path))).collect(),
-        read: found.into_iter().map(|(_, path)| path).collect(),
+        read: found,
     })
 }
 

@@ -1,21 +1,21 @@
 //! What was made from what, by which version: a JSON file that is checked in beside the sources.
 //!
-//! It names files as `import` does, so that it is the same on every machine and in every folder.
+//! It names files as `import` does, and a descriptor set by the name of its file, so that it is the same on every machine
+//! and in every folder.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use callwright_build::Generated;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 /// The manifest of what was generated with these options.
-pub(super) fn text(generated: &Generated, folders: &[PathBuf], options: &[String]) -> Result<String, String> {
+pub(super) fn text(generated: &Generated, options: &[String]) -> Result<String, String> {
     let mut inputs = BTreeMap::new();
-    for path in generated.read() {
+    for (name, path) in generated.read_by_name() {
         let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        inputs.insert(name(path, folders), hash(&bytes));
+        inputs.insert(name, hash(&bytes));
     }
     let outputs: BTreeMap<_, _> =
         generated.files().iter().map(|(name, text)| (name.clone(), hash(text.as_bytes()))).collect();
@@ -27,14 +27,6 @@ pub(super) fn text(generated: &Generated, folders: &[PathBuf], options: &[String
     });
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
     Ok(text + "\n")
-}
-
-/// The file as `import` names it; one that lies in no folder that was searched, a descriptor set, by its name alone.
-fn name(path: &Path, folders: &[PathBuf]) -> String {
-    let relative = folders.iter().find_map(|folder| path.strip_prefix(folder).ok());
-    let relative = relative.or_else(|| path.is_relative().then_some(path));
-    let name = relative.or_else(|| path.file_name().map(Path::new)).unwrap_or(path);
-    name.to_string_lossy().replace('\\', "/").trim_start_matches("./").to_owned()
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -46,6 +46,42 @@ fn a_broken_proto_writes_nothing_and_tells_the_place() {
 }
 
 #[test]
+fn what_cannot_all_be_written_is_not_written_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        let text = format!("syntax = \"proto3\"; package {name}; message M {{}}");
+        fs::write(folder.path().join(format!("{name}.proto")), text).unwrap();
+    }
+    let [include, file, out] = ["", "file", "out"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    fs::write(&file, "").unwrap();
+    let args = ["-I", &include, "--out", &out, "a.proto", "b.proto"];
+    let below_file = format!("{file}/manifest.json");
+    for option in ["--manifest", "--depfile"] {
+        let error = gen_with(&[&args[..], &[option, &below_file]].concat()).unwrap_err();
+        assert!(error.contains("manifest.json"), "{error}");
+        assert!(!Path::new(&out).join("a.rs").exists(), "{option}");
+    }
+    fs::create_dir_all(Path::new(&out).join("b.rs")).unwrap();
+    let error = gen_with(&args).unwrap_err();
+    assert!(error.contains("b.rs: is a directory"), "{error}");
+    assert!(!Path::new(&out).join("a.rs").exists());
+    fs::remove_dir(Path::new(&out).join("b.rs")).unwrap();
+
+    let new = folder.path().join("new/folder/manifest.json");
+    assert_eq!(gen_with(&[&args[..], &["--manifest", new.to_str().unwrap()]].concat()), Ok(ExitCode::SUCCESS));
+    assert!(new.is_file());
+    assert_eq!(held(Path::new(&out)).len(), 2, "nothing is left beside");
+}
+
+#[test]
+fn messages_alone_can_be_asked_for() {
+    for options in [&["--option", "no_client,no_server"][..], &["--option", "no_client", "--option", "no_server"]] {
+        let args = [options, &["--out", "x", "a.proto"]].concat();
+        assert!(parse(args.iter().map(OsString::from)).is_ok(), "{options:?}");
+    }
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_refused() {
     let both = ["--out", "x", "a.proto", "--client-only", "--server-only"];
     for args in [&["a.proto"][..], &["--out", "x"], &["--what"], &both] {
@@ -182,4 +218,32 @@ fn the_depfile_names_imports_too() {
         text.starts_with(&format!("{out}/b.rs: \\\n")) && text.contains("a.proto") && text.contains("b.proto"),
         "{text}"
     );
+}
+
+#[test]
+fn the_manifest_names_files_as_import_does_and_a_descriptor_set_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let [outer, inner, out] = ["p", "p/q", "out"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    fs::create_dir_all(&inner).unwrap();
+    let (a, b) = (Path::new(&outer).join("a.proto"), Path::new(&inner).join("b.proto"));
+    fs::write(a, "syntax = \"proto3\"; package a; import \"b.proto\"; message A { b.B b = 1; }").unwrap();
+    fs::write(b, "syntax = \"proto3\"; package b; message B {}").unwrap();
+    let manifest = folder.path().join("manifest.json");
+    let inputs = |args: &[&str]| {
+        let all = [args, &["--out", &out, "--manifest", manifest.to_str().unwrap()]].concat();
+        assert_eq!(gen_with(&all), Ok(ExitCode::SUCCESS));
+        let manifest: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+        manifest["inputs"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(&["-I", &outer, "-I", &inner, "a.proto"]), ["a.proto", "b.proto"]);
+    assert_eq!(inputs(&["-I", &inner, "-I", &outer, "a.proto"]), ["a.proto", "b.proto"]);
+
+    let generated = callwright_build::configure().generate(&["a.proto"], &[&outer, &inner]).unwrap();
+    let set = folder.path().join("set.bin");
+    fs::write(&set, generated.file_descriptor_set()).unwrap();
+    let set = set.to_str().unwrap();
+    // From the current folder, wherever that is.
+    let relative = "../".repeat(64) + set.trim_start_matches('/');
+    assert_eq!(inputs(&["--descriptor-set", set]), ["set.bin"]);
+    assert_eq!(inputs(&["--descriptor-set", &relative]), ["set.bin"]);
 }
