@@ -17,15 +17,14 @@ impl GreeterServicer for Greeter {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let server = Server::builder().add_service(GreeterServer::new(Greeter)).bind("127.0.0.1:0").await?;
-        let channel = Channel::builder(format!("dns:///{}", server.local_addr())).build()?;
-        let person = Person { name: "you".into(), ..Default::default() };
-        let request = HelloRequest { person: Some(person), ..Default::default() };
-        let reply = GreeterStub::new(channel).say_hello(request).timeout(Duration::from_secs(20)).await?;
-        println!("{}", reply.message);
-        server.stop().await;
-        Ok(())
-    })
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let server = Server::builder().add_service(GreeterServer::new(Greeter)).bind("127.0.0.1:0").await?;
+    let channel = Channel::builder(format!("dns:///{}", server.local_addr())).build()?;
+    let person = Person { name: "you".into(), ..Default::default() };
+    let request = HelloRequest { person: Some(person), ..Default::default() };
+    let reply = GreeterStub::new(channel).say_hello(request).timeout(Duration::from_secs(20)).await?;
+    println!("{}", reply.message);
+    server.stop().await;
+    Ok(())
 }

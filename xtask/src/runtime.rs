@@ -14,12 +14,16 @@ const USAGE: &str = "\
 Compiles the runtime and the plugin protoc-gen-callwright, and copies them, with all that the runtime is linked with, into
 a folder: what Bazel's callwright_toolchain, or a rustc that is called by hand, needs.
 
-Usage: cargo xtask runtime [--release] --out DIR
+Usage: cargo xtask runtime [--release] [--features LIST] --out DIR
 
 Options:
-  --out DIR   where they go; the folder is made
-  --release   with optimizations
-  -h, --help  this text";
+  --out DIR        where they go; the folder is made
+  --release        with optimizations
+  --features LIST  features of callwright, or of a crate that it uses, as cargo takes them (repeatable): zstd,tokio/signal
+  -h, --help       this text";
+
+/// What `#[tokio::main]` needs: a user's own program is not compiled by cargo, which would turn it on.
+const FOR_MAIN: &str = "tokio/rt-multi-thread";
 
 /// How long a build of everything may take on a small machine.
 const BUILD: Duration = Duration::from_secs(1800);
@@ -44,9 +48,16 @@ impl Profile {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
+struct Arguments {
+    out: PathBuf,
+    profile: Profile,
+    features: Vec<String>,
+}
+
 /// Runs `runtime` with the arguments that follow its name.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let (out, profile) = match parse(args) {
+    let arguments = match parse(args) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
             println!("{USAGE}");
@@ -57,7 +68,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match execute(&out, profile) {
+    match execute(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cargo xtask runtime: {error}");
@@ -66,36 +77,40 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<(PathBuf, Profile)>, lexopt::Error> {
-    let (mut out, mut profile) = (None, Profile::Debug);
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, lexopt::Error> {
+    let (mut out, mut profile, mut features) = (None, Profile::Debug, Vec::new());
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("out") => out = Some(PathBuf::from(parser.value()?)),
             Long("release") => profile = Profile::Release,
+            Long("features") => features.push(parser.value()?.string()?),
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }
     }
     let out = out.ok_or("--out DIR is missing")?;
-    Ok(Some((out, profile)))
+    Ok(Some(Arguments { out, profile, features }))
 }
 
-fn execute(out: &Path, profile: Profile) -> Result<(), String> {
+fn execute(arguments: &Arguments) -> Result<(), String> {
     let own = std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?;
     let target = own.parent().and_then(Path::parent).ok_or("xtask is not in a target folder")?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
-    write(&build(root, target, profile)?, out)?;
-    println!("{}", out.display());
+    write(&build(root, target, arguments.profile, &arguments.features)?, &arguments.out)?;
+    println!("{}", arguments.out.display());
     Ok(())
 }
 
 /// Compiles the plugin and the runtime; gives the plugin, and the libraries that a user of the runtime is linked with.
-pub(crate) fn build(root: &Path, target: &Path, profile: Profile) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn build(root: &Path, target: &Path, profile: Profile, features: &[String]) -> Result<Vec<PathBuf>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--package", "callwright", "--package", "callwright-build", "--lib", "--bins"]);
     build.args(["--message-format=json", "--target-dir"]).arg(target).current_dir(root);
+    for features in features.iter().map(String::as_str).chain([FOR_MAIN]) {
+        build.args(["--features", features]);
+    }
     if profile == Profile::Release {
         build.arg("--release");
     }
@@ -152,6 +167,18 @@ mod tests {
             {"reason":"compiler-artifact","filenames":["/t/libb.so"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(libraries(messages), [Path::new("/t/liba.rlib"), Path::new("/t/libb.so")]);
+    }
+
+    #[test]
+    fn features_are_cargos_to_judge() {
+        let parsed = |args: &[&str]| parse(args.iter().map(OsString::from)).unwrap();
+        let features = ["health,reflection", "tokio/signal"].map(str::to_owned).to_vec();
+        assert_eq!(
+            parsed(&["--features", "health,reflection", "--out", "x", "--features=tokio/signal", "--release"]),
+            Some(Arguments { out: PathBuf::from("x"), profile: Profile::Release, features })
+        );
+        assert_eq!(parsed(&["--help"]), None);
+        assert!(parse(["--release".into()].into_iter()).is_err());
     }
 
     #[test]

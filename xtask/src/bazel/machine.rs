@@ -41,7 +41,7 @@ impl Machine {
             xtask: std::env::current_exe().map_err(|error| format!("cannot tell where xtask is: {error}"))?,
             repositories,
         };
-        let libraries = runtime::build(root, target, Profile::Debug)?;
+        let libraries = runtime::build(root, target, Profile::Debug, &[])?;
         let protoc = install::protoc(home)?;
         files::remove(&machine.repositories)?;
         for (path, text) in REPOSITORIES {
