@@ -121,7 +121,7 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, String> {
         rebuild::rows(&bazel, &mut report);
         drop(bazel);
         let bazel = Bazel::new(program, home.join(version.name()).join("page"), &machine);
-        page::row(&bazel, &machine, &mut report);
+        page::row(&bazel, &machine, arguments.clean, &mut report);
         println!("== Bazel {} took {} s", version.name(), started.elapsed().as_secs());
     }
     println!("{} passed, {} failed", report.passed, report.failed);

@@ -10,11 +10,11 @@ const PAGE: &str = "docs/bazel-and-other-builds.md";
 const SYSROOT: &str = "\"/usr/local/rust\"";
 
 /// Writes what the page shows into the workspace of this Bazel, and builds it.
-pub(super) fn row(bazel: &Bazel<'_>, machine: &Machine, report: &mut Report) {
-    report.row("the workspace of the page about Bazel builds", build(bazel, machine));
+pub(super) fn row(bazel: &Bazel<'_>, machine: &Machine, clean: bool, report: &mut Report) {
+    report.row("the workspace of the page about Bazel builds", build(bazel, machine, clean));
 }
 
-fn build(bazel: &Bazel<'_>, machine: &Machine) -> Result<(), String> {
+fn build(bazel: &Bazel<'_>, machine: &Machine, clean: bool) -> Result<(), String> {
     let workspace = bazel.workspace();
     files::remove(&workspace)?;
     files::copy(&machine.runtime, &workspace.join("third_party/callwright"))?;
@@ -27,6 +27,9 @@ fn build(bazel: &Bazel<'_>, machine: &Machine) -> Result<(), String> {
     for (name, text) in shown {
         let text = text.replace(SYSROOT, &format!("{:?}", machine.sysroot));
         files::write(&workspace.join(name), &text)?;
+    }
+    if clean {
+        bazel.run(&["clean", "--expunge"])?;
     }
     bazel.run(&["build", "//..."]).map(drop)
 }
