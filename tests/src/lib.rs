@@ -1,5 +1,6 @@
 //! What the end-to-end and interoperability tests share.
 
+pub mod http2_driver;
 pub mod interop;
 pub mod support;
 
