@@ -49,9 +49,16 @@ def _generate(ctx, toolchain, info, folder, names, options, extern_crates):
     return generated
 
 def _rust_proto_aspect_impl(target, ctx):
+    if ProtoInfo not in target:
+        # Among the deps of a rule that is no proto_library, and hands on what one says.
+        return []
     toolchain = ctx.toolchains[_TOOLCHAIN].callwright
     info = target[ProtoInfo]
-    deps = [dep[RustProtoInfo] for dep in ctx.rule.attr.deps]
+    if not hasattr(ctx.rule.attr, "deps"):
+        fail("%s, a %s, has no `deps`, by which its imports are found: name a proto_library" % (ctx.label, ctx.rule.kind))
+    targets = [dep for dep in ctx.rule.attr.deps if RustProtoInfo in dep]
+    in_deps = {file: None for dep in targets for file in dep[ProtoInfo].direct_sources}
+    deps = [dep[RustProtoInfo] for dep in targets]
     transitive = depset(
         [crate for dep in deps for crate in dep.messages.crates],
         transitive = [dep.messages.transitive_crates for dep in deps],
@@ -60,9 +67,10 @@ def _rust_proto_aspect_impl(target, ctx):
     extern_crates = depset(transitive = [dep.extern_crates for dep in deps])
     generated_srcs = depset(transitive = [dep.generated_srcs for dep in deps])
 
-    if not info.direct_sources or is_well_known(info):
-        # Without sources it stands for its deps; the well-known types come with the runtime.
-        stands_for = [] if info.direct_sources else deps
+    has_own = bool([file for file in info.direct_sources if file not in in_deps])
+    if not has_own or is_well_known(info):
+        # Without sources of its own it stands for its deps; the well-known types come with the runtime.
+        stands_for = [] if is_well_known(info) else deps
         return [RustProtoInfo(
             messages = RustCrateInfo(
                 crates = [crate for dep in stands_for for crate in dep.messages.crates],

@@ -4,7 +4,7 @@ use super::Report;
 use super::run::Bazel;
 
 /// What passes, as tests that Bazel runs.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 16] = [
     "//:external_test",
     "//:import_from_this_package_test",
     "//:import_moved_test",
@@ -14,6 +14,7 @@ const TESTS: [&str; 15] = [
     "//:kept_names_test",
     "//:transitive_test",
     "//collision:collision_test",
+    "//forwarded:forwarded_test",
     "//namespaced/upper/example:import_no_strip_test",
     "//namespaced/upper/example:import_strip_test",
     "//namespaced/upper/example:no_import_no_strip_test",
@@ -29,7 +30,7 @@ const ANALYSES: [(&str, &str); 2] = [
 ];
 
 /// What has to fail, and what its error has to say.
-const FAILURES: [(&str, &[&str], &str); 7] = [
+const FAILURES: [(&str, &[&str], &str); 8] = [
     ("no dep is an error", &["//:no_dep"], "deps of //:no_dep must have one proto_library, and has 0"),
     ("two deps are an error", &["//:two_deps"], "deps of //:two_deps must have one proto_library, and has 2"),
     (
@@ -39,6 +40,11 @@ const FAILURES: [(&str, &[&str], &str); 7] = [
     ),
     ("what is no name is an error", &["//:no_name"], "imports of //:no_name: `no-name` cannot be the name of a crate"),
     ("a rule that hides a crate of Rust's is an error", &["//:std"], "//:std: `std` cannot be the name of a crate"),
+    (
+        "a rule without deps is an error",
+        &["//forwarded:without_deps_rust_proto"],
+        "//forwarded:without_deps, a forward_proto, has no `deps`",
+    ),
     ("a proto_library is no crate", &["//:proto_library_is_no_crate"], "RustCrateInfo"),
     (
         "another registered toolchain is used",
