@@ -104,17 +104,22 @@ fn execute(arguments: &Arguments) -> Result<(), String> {
 
 /// Compiles the plugin and the runtime; gives the plugin, and the libraries that a user of the runtime is linked with.
 pub(crate) fn build(root: &Path, target: &Path, profile: Profile, features: &[String]) -> Result<Vec<PathBuf>, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "callwright", "--package", "callwright-build", "--lib", "--bins"]);
-    build.args(["--message-format=json", "--target-dir"]).arg(target).current_dir(root);
+    let build = |args: &[&str]| {
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--message-format=json", "--target-dir"]).arg(target);
+        build.args(args).current_dir(root);
+        if profile == Profile::Release {
+            build.arg("--release");
+        }
+        process::run(&mut build, BUILD)
+    };
+    // One after the other: what the plugin alone is made of is nothing to whoever uses the runtime.
+    build(&["--package", "callwright-build", "--bin", "protoc-gen-callwright"])?;
+    let mut library = vec!["--package", "callwright", "--lib"];
     for features in features.iter().map(String::as_str).chain([FOR_MAIN]) {
-        build.args(["--features", features]);
+        library.extend(["--features", features]);
     }
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
-    let mut files = libraries(&process::run(&mut build, BUILD)?);
+    let mut files = libraries(&build(&library)?);
     let plugin = format!("protoc-gen-callwright{}", std::env::consts::EXE_SUFFIX);
     files.push(target.join(profile.folder()).join(plugin));
     Ok(files)
