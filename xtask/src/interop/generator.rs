@@ -29,13 +29,15 @@ pub(super) fn run(session: &mut Session) {
         Ok(tools) => tools,
         Err(error) => return session.report.broken(PEER, &error),
     };
-    let checks: [fn(&Tools) -> Result<(), String>; 4] = [Tools::plugin, Tools::command, Tools::protoc, Tools::buf];
+    let checks: [Check; 4] = [Tools::plugin, Tools::command, Tools::protoc, Tools::buf];
     for (case, check) in CASES.into_iter().zip(checks) {
         if session.report.wants(case) || session.report.wants_group(case) {
             session.report.note(PEER, Direction::TheirsToOurs, case, check(&tools));
         }
     }
 }
+
+type Check = fn(&Tools) -> Result<(), String>;
 
 struct Tools {
     protos: PathBuf,
