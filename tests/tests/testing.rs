@@ -235,6 +235,59 @@ async fn time_stands_still_even_when_all_tasks_wait() {
     assert_eq!(late.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_just_spawned_has_begun_when_time_moves() {
+    let time = strict_fake_time();
+    let server = TestServer::new(Echo::new().0).await.unwrap();
+    let call = under_way(say(&server.channel(), "forever").timeout(Duration::from_secs(60)));
+    time.advance(Duration::from_secs(59)).await;
+    assert!(!call.is_finished());
+    time.advance(Duration::from_secs(1)).await;
+    assert!(call.is_finished());
+    assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_goes_from_timer_to_timer() {
+    let time = strict_fake_time();
+    let start = time.now();
+    let pauses = tokio::spawn(async move {
+        let mut ends = Vec::new();
+        for pause in [10, 20, 30] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            ends.push(start.elapsed().as_secs());
+        }
+        ends
+    });
+    // In steps that are no whole milliseconds, too, it is never past where it was moved to.
+    let step = Duration::from_nanos(59_999_999_999);
+    time.advance(step).await;
+    assert_eq!(time.now(), start + step);
+    assert!(!pauses.is_finished());
+    time.advance_to(start + Duration::from_secs(60)).await;
+    assert_eq!(time.now(), start + Duration::from_secs(60));
+    assert_eq!(pauses.await.unwrap(), [10, 30, 60]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_can_hold_and_move_the_clock() {
+    let (one, other) = (strict_fake_time(), strict_fake_time());
+    let start = one.now();
+    tokio::join!(one.advance(Duration::from_secs(10)), other.advance(Duration::from_secs(20)));
+    assert_eq!(one.now(), start + Duration::from_secs(20));
+    // One that is given up, and one that is dropped, leave the clock held.
+    tokio::select! {
+        biased;
+        () = one.advance(Duration::from_secs(10)) => unreachable!("time moves only once all tasks wait"),
+        () = std::future::ready(()) => {}
+    }
+    drop(one);
+    let late = tokio::spawn(tokio::time::sleep(Duration::from_secs(1)));
+    tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(20))).await.unwrap();
+    assert!(!late.is_finished());
+    assert_eq!(other.now(), start + Duration::from_secs(20));
+}
+
 #[tokio::test]
 #[should_panic(expected = "start_paused = true")]
 async fn a_clock_that_runs_is_no_fake_one() {
