@@ -87,7 +87,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `zstd` | [`Compression::Zstd`] |
-//! | `macros` | [`protos!`], [`services!`], [`protos_and_services!`]: generated code without a build script |
+//! | `macros` | `protos!`, `services!`, `protos_and_services!`: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `health` | the module `health`: a server says whether it and its services take calls |
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
