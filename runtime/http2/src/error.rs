@@ -93,9 +93,6 @@ pub enum ConnectionError {
         /// The reason in words, where the peer gave some.
         debug: String,
     },
-    /// All of this side's stream ids are used.
-    #[error("the connection has used all of its stream ids")]
-    OutOfIds,
 }
 
 fn debug_text(debug: &str) -> String {

@@ -47,7 +47,23 @@ impl RecvWindow {
     pub(crate) fn received(&mut self, bytes: usize) -> bool {
         self.left -= bytes as i64;
         self.unread += bytes;
-        self.left >= 0
+        // It is below zero where the peer began with a larger window than the SETTINGS gave it.
+        self.left >= 0 || bytes == 0
+    }
+
+    /// What the peer sent that nobody has read.
+    pub(crate) fn unread(&self) -> usize {
+        self.unread
+    }
+
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> i64 {
+        self.left
+    }
+
+    /// The windows that SETTINGS give have changed by so much.
+    pub(crate) fn shift(&mut self, by: i64) {
+        self.left += by;
     }
 
     pub(crate) fn read(&mut self, bytes: usize) {
@@ -64,7 +80,7 @@ impl RecvWindow {
             return 0;
         }
         self.left += by;
-        u32::try_from(by).unwrap_or(0)
+        u32::try_from(by).unwrap_or(MAX_WINDOW).min(MAX_WINDOW)
     }
 }
 

@@ -7,6 +7,8 @@ use bytes::{Buf as _, Bytes};
 
 /// A payload of so many bytes or more is not copied.
 const BY_REFERENCE: usize = 4096;
+/// So many copied bytes that are written are given up, even if others behind them are not, and so many are kept room for.
+const MAX_WRITTEN: usize = 64 * 1024;
 
 /// Bytes to be written, in order. [`slices`](Self::slices) for a vectored write, [`advance`](Self::advance) for what was
 /// written.
@@ -55,8 +57,9 @@ impl Output {
         filled
     }
 
-    /// Takes off the first `count` bytes.
+    /// Takes off the first `count` bytes, or all if there are fewer.
     pub fn advance(&mut self, mut count: usize) {
+        count = count.min(self.len);
         self.len -= count;
         while count > 0 {
             let Some(part) = self.parts.front_mut() else { break };
@@ -80,6 +83,11 @@ impl Output {
         }
         if self.parts.is_empty() {
             self.copied.clear();
+            self.copied.shrink_to(MAX_WRITTEN);
+            self.written = 0;
+        } else if self.written > MAX_WRITTEN.max(self.copied.len() / 2) {
+            // A socket that never takes all must not make this grow for ever.
+            self.copied.drain(..self.written);
             self.written = 0;
         }
     }
@@ -136,5 +144,17 @@ mod tests {
             }
             assert!(output.copied.is_empty() && left.is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_never_written_to_its_end_does_not_grow() {
+        let mut output = Output::default();
+        output.write(|to| to.extend_from_slice(&[1; 1000]));
+        for _ in 0..10_000 {
+            output.write(|to| to.extend_from_slice(&[2; 1000]));
+            output.advance(1000);
+        }
+        assert_eq!((output.len(), all(&output)), (1000, vec![2; 1000]));
+        assert!(output.copied.capacity() < 1024 * 1024, "{}", output.copied.capacity());
     }
 }

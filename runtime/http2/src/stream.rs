@@ -44,6 +44,11 @@ pub(crate) struct Stream {
     pub(crate) content_left: Option<u64>,
     /// Nobody reads what arrives.
     pub(crate) unread: bool,
+    /// The response has no body, whatever its headers say of one.
+    pub(crate) head_only: bool,
+    /// Tiny parts of the body that were passed on since nothing was unread, and what is gathered behind them.
+    pub(crate) parts: u32,
+    pub(crate) held: Vec<u8>,
     /// What waits for the windows.
     pub(crate) queue: VecDeque<Bytes>,
     pub(crate) queued: usize,
@@ -63,6 +68,9 @@ impl Stream {
             send_window: SendWindow::new(send_window),
             content_left: None,
             unread: false,
+            head_only: false,
+            parts: 0,
+            held: Vec::new(),
             queue: VecDeque::new(),
             queued: 0,
             end: None,

@@ -1,7 +1,10 @@
 //! A connection: everything that both its streams and their peer do to it.
 
 mod bandwidth;
+mod body;
+mod control;
 mod event;
+mod heads;
 mod receive;
 mod recent;
 #[cfg(test)]
@@ -14,12 +17,12 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::config::Config;
 use crate::error::{ConnectionError, ErrorCode};
 use crate::flow::{RecvWindow, SendWindow};
-use crate::frame::settings::{self, DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, Setting};
+use crate::frame::settings::{self, DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_FRAME, MAX_WINDOW, Setting};
 use crate::frame::{PREFACE, goaway, ping, reset};
 use crate::head::{Head, RequestHead};
 use crate::hpack::{Decoder, Encoder};
@@ -28,11 +31,17 @@ use crate::stream::{End, Half, Stream};
 use crate::throttle::Throttle;
 use bandwidth::Bandwidth;
 pub use event::Event;
-use receive::{PartialBlock, Phase};
+use heads::PartialBlock;
+use receive::Phase;
 use recent::{Closed, Recent};
 
 /// The payload of the PING that a graceful end waits for.
 const DRAIN_PING: [u8; 8] = *b"draining";
+/// How many frames that do no work the peer may send with each that did: window updates for both levels, a PING that
+/// measures, a reset.
+const FRAMES_PER_WORK: u32 = 4;
+/// How many ids of streams that are gone may stand in a line.
+const STALE: usize = 64;
 /// The largest id there is.
 const MAX_ID: u32 = 0x7fff_ffff;
 
@@ -60,6 +69,12 @@ pub struct Connection {
     decoder: Decoder,
     encoder: Encoder,
     peer: PeerSettings,
+    /// Whether the peer has acknowledged the first SETTINGS: until then it goes by its own idea of the windows.
+    acknowledged: bool,
+    /// PINGs of this side that have not come back.
+    pings: u32,
+    /// How much of what waits to be written answers what the peer sent, in bytes, at most.
+    answers: usize,
 
     streams: HashMap<u32, Stream, BuildHasherDefault<IdHasher>>,
     recent: Recent,
@@ -75,8 +90,10 @@ pub struct Connection {
     connection_window: u32,
     stream_window: u32,
     bandwidth: Bandwidth,
-    /// Streams that have something to send, and room for it, in turn.
+    /// Streams that have something to send, and room for it, in turn; and those of them that the connection's window has
+    /// stopped. Either may have ids of streams that are gone.
     line: VecDeque<u32>,
+    stopped: VecDeque<u32>,
 
     throttle: Throttle,
     output: Output,
@@ -85,7 +102,10 @@ pub struct Connection {
     block: Vec<u8>,
 
     drain: Drain,
-    peer_went: Option<(u32, ErrorCode, String)>,
+    /// Why the peer takes no more streams, once it has said so.
+    peer_went: Option<ErrorCode>,
+    /// Whether the socket is gone.
+    closed: bool,
     error: Option<ConnectionError>,
     stats: Stats,
 }
@@ -154,7 +174,8 @@ struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // The table takes its places from the low bits, which of a product depend on the low bits of the id alone.
+        self.0.rotate_left(20)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -183,7 +204,12 @@ impl Connection {
         connection
     }
 
-    fn new(role: Role, config: Config, now: Instant) -> Connection {
+    fn new(role: Role, mut config: Config, now: Instant) -> Connection {
+        // What the protocol has no numbers for, or would be an error to say.
+        config.max_frame_size = config.max_frame_size.clamp(DEFAULT_FRAME_SIZE, MAX_FRAME);
+        config.max_stream_window = config.max_stream_window.min(MAX_WINDOW);
+        config.stream_window = config.stream_window.min(MAX_WINDOW);
+        config.connection_window = config.connection_window.min(MAX_WINDOW);
         Connection {
             role,
             phase: if role == Role::Server { Phase::Preface } else { Phase::FirstSettings },
@@ -198,6 +224,9 @@ impl Connection {
                 max_frame: DEFAULT_FRAME_SIZE as usize,
                 max_header_list: None,
             },
+            acknowledged: false,
+            pings: 0,
+            answers: 0,
             streams: HashMap::default(),
             recent: Recent::default(),
             next_id: 1,
@@ -210,12 +239,14 @@ impl Connection {
             stream_window: config.stream_window,
             bandwidth: Bandwidth::new(),
             line: VecDeque::new(),
+            stopped: VecDeque::new(),
             throttle: Throttle::new(config.idle_frames, config.idle_frames_per_second, now),
             output: Output::default(),
             events: VecDeque::new(),
             block: Vec::new(),
             drain: Drain::Open,
             peer_went: None,
+            closed: false,
             error: None,
             stats: Stats::default(),
             config,
@@ -248,7 +279,11 @@ impl Connection {
 
     /// Whether streams can be opened on this connection, now or when others have ended.
     pub fn takes_streams(&self) -> bool {
-        self.error.is_none() && self.peer_went.is_none() && self.drain == Drain::Open && self.next_id <= MAX_ID
+        !self.closed
+            && self.error.is_none()
+            && self.peer_went.is_none()
+            && self.drain == Drain::Open
+            && self.next_id <= MAX_ID
     }
 
     /// How many streams are open, whoever opened them.
@@ -269,7 +304,7 @@ impl Connection {
     /// Whether nothing more will happen: the connection failed, or it was to end and its streams have.
     pub fn is_done(&self) -> bool {
         let ending = matches!(self.drain, Drain::Last(_)) || self.peer_went.is_some();
-        self.error.is_some() || ending && self.streams.is_empty()
+        self.closed || self.error.is_some() || ending && self.streams.is_empty()
     }
 
     /// Why the connection failed, if it did.
@@ -295,9 +330,11 @@ impl Connection {
         self.next_id += 2;
         self.open_here += 1;
         self.stats.streams_started += 1;
-        let mut stream = Stream::new(self.stream_window, self.peer.initial_window);
+        // The peer may use what a stream that is opened for it costs.
+        self.throttle.earn(FRAMES_PER_WORK);
+        let mut stream = Stream::new(self.initial_window(), self.peer.initial_window);
         stream.send = if end { Half::Done } else { Half::Body };
-        self.widen(id, &mut stream);
+        stream.head_only = head.method == Method::HEAD;
         self.streams.insert(id, stream);
         self.write_headers(id, Some(&Head::Request(head)), fields, end);
         Ok(id)
@@ -345,27 +382,6 @@ impl Connection {
         room
     }
 
-    /// Bytes of a body have been read: the peer may send as many again. Also for a stream that has ended.
-    pub fn read(&mut self, id: u32, bytes: usize) {
-        self.recv_window.read(bytes);
-        if let Some(mut stream) = self.streams.remove(&id) {
-            stream.recv_window.read(bytes);
-            if stream.recv == Half::Body {
-                self.widen(id, &mut stream);
-            }
-            self.streams.insert(id, stream);
-        }
-        self.raise_connection_window();
-    }
-
-    /// Nobody will read what else arrives on a stream. Once its answer is sent, the peer is told to send no more.
-    pub fn stop_reading(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.unread = true;
-            self.close_if_ended(id);
-        }
-    }
-
     /// Ends a stream at once in both directions; what waits to be sent is dropped. A stream that is gone is left alone.
     pub fn reset(&mut self, id: u32, code: ErrorCode) {
         if self.streams.contains_key(&id) {
@@ -377,6 +393,7 @@ impl Connection {
     /// Sends a PING; [`Event::Pong`] tells when it comes back.
     pub fn ping(&mut self, payload: [u8; 8]) {
         self.stats.pings_sent += 1;
+        self.pings = self.pings.saturating_add(1);
         self.output.write(|to| ping::put(payload, false, to));
     }
 
@@ -390,6 +407,7 @@ impl Connection {
             return self.go_away(ErrorCode::NO_ERROR, "");
         }
         self.drain = Drain::Announced;
+        self.pings = self.pings.saturating_add(1);
         self.output.write(|to| {
             goaway::put(MAX_ID, ErrorCode::NO_ERROR, "", to);
             ping::put(DRAIN_PING, false, to);
@@ -436,9 +454,15 @@ impl Connection {
         if how != Closed::Ended {
             self.stats.streams_reset += 1;
         }
-        // What the application has of it is its own to report as read; what it has not read stays counted until then.
-        drop(stream);
+        // What the application was given is its own to report as read, and stays counted until then; what was gathered for
+        // it is given up.
+        self.recv_window.read(stream.held.len());
         self.recent.add(id, how);
+        for line in [&mut self.line, &mut self.stopped] {
+            if line.len() > 2 * self.streams.len() + STALE {
+                line.retain(|id| self.streams.contains_key(id));
+            }
+        }
         if self.is_local(id) {
             self.open_here -= 1;
             self.events.push_back(Event::StreamFreed);
@@ -454,7 +478,7 @@ impl Connection {
             return;
         }
         if stream.recv == Half::Done {
-            self.throttle.earn();
+            self.throttle.earn(FRAMES_PER_WORK);
             self.forget(id, Closed::Ended);
         } else if stream.unread && self.role == Role::Server {
             // RFC 9113 section 8.1: the response is whole, the rest of the request is not needed.
@@ -462,14 +486,9 @@ impl Connection {
         }
     }
 
-    fn line_up(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id)
-            && !stream.in_line
-            && stream.can_send()
-        {
-            stream.in_line = true;
-            self.line.push_back(id);
-        }
+    /// The window that a new stream has, as the peer may see it.
+    fn initial_window(&self) -> u32 {
+        if self.acknowledged { self.stream_window } else { self.stream_window.max(DEFAULT_WINDOW) }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use http::HeaderMap;
 
-use super::Connection;
 use super::event::Event;
+use super::{Connection, FRAMES_PER_WORK};
+use crate::frame::settings::{self, MAX_WINDOW, Setting};
 use crate::frame::{data, headers, ping, window_update};
 use crate::head::{self, Head};
 use crate::output::Output;
-use crate::stream::{End, Stream};
+use crate::stream::{End, Half};
 
 use super::bandwidth;
 
@@ -16,25 +17,37 @@ use super::bandwidth;
 const ENOUGH: usize = 128 * 1024;
 /// The largest payload of one DATA frame, in bytes, however much the peer takes: streams take turns by frames.
 const MAX_TURN: usize = 64 * 1024;
+/// A part that the peer's window cut off is worth something from this on, in bytes.
+const WORTH_SENDING: usize = 1024;
 
 impl Connection {
     /// What is to be written now; `None` when there is nothing. Written bytes are taken off by
     /// [`Output::advance`], and this is called again until it gives nothing.
     pub fn poll_transmit(&mut self) -> Option<&mut Output> {
-        while self.output.len() < ENOUGH
-            && let Some(id) = self.line.pop_front()
+        while self.error.is_none()
+            && self.output.len() < ENOUGH
+            && let Some(id) = self.next_in_line()
         {
             self.turn(id);
-            // With the connection's window shut, those that only have an end to send still go.
-            if self.send_window.room() == 0 && self.line.iter().all(|id| self.waits_for_connection(*id)) {
-                break;
-            }
         }
         if self.output.is_empty() { None } else { Some(&mut self.output) }
     }
 
-    fn waits_for_connection(&self, id: u32) -> bool {
-        self.streams.get(&id).is_some_and(|stream| !stream.queue.is_empty())
+    /// Whose turn it is: those that the connection's window had stopped have waited longest.
+    fn next_in_line(&mut self) -> Option<u32> {
+        let stopped = if self.send_window.room() > 0 { self.stopped.pop_front() } else { None };
+        stopped.or_else(|| self.line.pop_front())
+    }
+
+    /// Puts a stream in line, if it can send something.
+    pub(super) fn line_up(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !stream.in_line
+            && stream.can_send()
+        {
+            stream.in_line = true;
+            self.line.push_back(id);
+        }
     }
 
     /// Sends one frame of a stream, or its end.
@@ -42,16 +55,17 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.in_line = false;
         if let Some(front) = stream.queue.front_mut() {
-            let room = self.send_window.room().min(stream.send_window.room()).min(self.peer.max_frame).min(MAX_TURN);
-            if room == 0 {
-                // The window of the stream lines it up again; that of the connection finds it in the line.
+            let window = self.send_window.room().min(stream.send_window.room());
+            if window == 0 {
+                // The window of the stream lines it up again; that of the connection finds it among those it stopped.
                 if stream.send_window.room() > 0 {
                     stream.in_line = true;
-                    self.line.push_back(id);
+                    self.stopped.push_back(id);
                 }
                 return;
             }
-            let part = front.split_to(front.len().min(room));
+            let is_cut = window < front.len();
+            let part = front.split_to(front.len().min(window).min(self.peer.max_frame).min(MAX_TURN));
             if front.is_empty() {
                 stream.queue.pop_front();
             }
@@ -67,9 +81,12 @@ impl Connection {
                 self.events.push_back(Event::Writable { id });
             }
             self.output.write(|to| data::put(id, part.len(), end, to));
-            self.output.payload(part);
             self.stats.data_frames_sent += 1;
-            self.throttle.earn();
+            // A peer that gives its window by the byte makes work, and has not had any done.
+            if !is_cut || part.len() >= WORTH_SENDING {
+                self.throttle.earn(FRAMES_PER_WORK);
+            }
+            self.output.payload(part);
         }
         self.finish(id);
         self.line_up(id);
@@ -94,7 +111,8 @@ impl Connection {
     }
 
     /// Lets the peer send more on a stream.
-    pub(super) fn widen(&mut self, id: u32, stream: &mut Stream) {
+    pub(super) fn widen(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.recv == Half::Body) else { return };
         let by = stream.recv_window.update(self.stream_window, self.stream_window as usize);
         if by > 0 {
             self.output.write(|to| window_update::put(id, by, to));
@@ -112,16 +130,26 @@ impl Connection {
     /// Notes data for the measurement of the path, and begins one.
     pub(super) fn measure(&mut self, bytes: usize) {
         if self.stream_window < self.config.max_stream_window && self.bandwidth.received(bytes, self.stream_window) {
+            self.pings = self.pings.saturating_add(1);
             self.output.write(|to| ping::put(bandwidth::PAYLOAD, false, to));
         }
     }
 
     /// A measurement has ended: the windows double where they were nearly full.
     pub(super) fn measured(&mut self) {
-        if self.bandwidth.answered(self.stream_window) {
-            self.stream_window = self.stream_window.saturating_mul(2).min(self.config.max_stream_window);
+        // Where it is the application that does not keep up, more room would only hold more.
+        let keeps_up = self.recv_window.unread() < self.stream_window as usize / 2;
+        if self.bandwidth.answered(self.stream_window) && keeps_up && self.acknowledged {
+            let before = self.stream_window;
+            self.stream_window = before.saturating_mul(2).min(self.config.max_stream_window);
+            // One frame for all streams, those to come included.
+            let by = i64::from(self.stream_window) - i64::from(before);
+            self.streams.values_mut().for_each(|stream| stream.recv_window.shift(by));
+            let window = Setting::InitialWindowSize(self.stream_window);
+            self.output.write(|to| settings::put(&[window], to));
             let connection = self.stream_window.saturating_mul(2).max(self.connection_window);
-            self.connection_window = connection.min(u32::try_from(self.config.max_buffered).unwrap_or(u32::MAX >> 1));
+            self.connection_window =
+                connection.min(u32::try_from(self.config.max_buffered).unwrap_or(MAX_WINDOW)).min(MAX_WINDOW);
             self.raise_connection_window();
         }
     }

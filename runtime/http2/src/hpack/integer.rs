@@ -3,14 +3,14 @@
 use super::HpackError;
 
 /// What is more than this is no length and no index that a block could mean.
-const MAX: usize = 1 << 28;
+const MAX: u64 = 1 << 28;
 
 /// Reads an integer whose first `prefix` bits are in `first`; the rest follows in `bytes`.
 pub(super) fn decode(first: u8, prefix: u32, bytes: &mut &[u8]) -> Result<usize, HpackError> {
-    let mask = (1usize << prefix) - 1;
-    let mut value = usize::from(first) & mask;
+    let mask = (1u64 << prefix) - 1;
+    let mut value = u64::from(first) & mask;
     if value < mask {
-        return Ok(value);
+        return Ok(value as usize);
     }
     for shift in (0..).step_by(7) {
         let (byte, rest) = bytes.split_first().ok_or(HpackError::Truncated)?;
@@ -18,7 +18,7 @@ pub(super) fn decode(first: u8, prefix: u32, bytes: &mut &[u8]) -> Result<usize,
         if shift > 28 {
             return Err(HpackError::Integer);
         }
-        value += usize::from(byte & 0x7f) << shift;
+        value += u64::from(byte & 0x7f) << shift;
         if value > MAX {
             return Err(HpackError::Integer);
         }
@@ -26,7 +26,7 @@ pub(super) fn decode(first: u8, prefix: u32, bytes: &mut &[u8]) -> Result<usize,
             break;
         }
     }
-    Ok(value)
+    Ok(value as usize)
 }
 
 /// Appends an integer; `first` has the bits before the prefix.
