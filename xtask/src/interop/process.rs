@@ -72,8 +72,7 @@ impl Process {
     pub(crate) fn until(&mut self, part: &str, timeout: Duration) -> Result<(), String> {
         let deadline = Instant::now() + timeout;
         while !self.output().contains(part) {
-            // What an ended child has said may still be on its way here.
-            if self.has_ended() && self.readers.iter().all(JoinHandle::is_finished) && !self.output().contains(part) {
+            if self.has_said_all() && !self.output().contains(part) {
                 return Err(format!("{}\nended without {part:?}", self.output()));
             }
             if Instant::now() >= deadline {
@@ -112,8 +111,9 @@ impl Process {
         }
     }
 
-    fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+    /// Whether it has ended, and its output is here: what an ended child has said may still be on its way.
+    fn has_said_all(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None)) && self.readers.iter().all(JoinHandle::is_finished)
     }
 }
 
@@ -184,7 +184,7 @@ fn wait_for<T>(process: &mut Process, ready: impl Fn(&str) -> Option<T>) -> Resu
         if let Some(ready) = ready(&process.output()) {
             return Ok(ready);
         }
-        if process.has_ended() {
+        if process.has_said_all() {
             return Err(format!("{}\nthe server ended before it listened", process.output()));
         }
         if Instant::now() >= deadline {
