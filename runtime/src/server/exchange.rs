@@ -216,8 +216,18 @@ impl Exchange {
         self.finish(result);
     }
 
-    /// Ends a call whose client cannot be told: it is gone, or the server is stopped.
-    pub(super) fn finish_cut_off(&self, status: Status) {
+    /// Ends a call whose client is gone.
+    pub(super) fn finish_cancelled(&self) {
+        let status = Status::cancelled("the client cancelled the call, or its connection broke");
+        self.finish_cut_off(status, ResponseStream::reset);
+    }
+
+    /// Ends a call whose server is stopped.
+    pub(super) fn finish_stopped(&self) {
+        self.finish_cut_off(Status::unavailable("the server was stopped"), ResponseStream::stop);
+    }
+
+    fn finish_cut_off(&self, status: Status, cut_off: fn(&mut ResponseStream)) {
         let mut state = self.lock();
         if state.ended {
             return;
@@ -225,7 +235,7 @@ impl Exchange {
         self.cancelled.send_replace(true);
         state.ended = true;
         self.shared.stats.counter().end(false);
-        state.stream.reset();
+        cut_off(&mut state.stream);
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);

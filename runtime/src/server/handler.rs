@@ -103,7 +103,7 @@ pub(super) async fn run(incoming: Incoming, record: StreamRecord, peer: Address,
             Err(_) => exchange.finish_panicked(),
         },
         () = expired => exchange.finish_deadline_exceeded(),
-        _ = exchange.reset() => exchange.finish_cut_off(Status::cancelled("the client cancelled the call, or its connection broke")),
+        _ = exchange.reset() => exchange.finish_cancelled(),
     }
     drop(stop);
 }
@@ -113,7 +113,7 @@ struct StopOnDrop(Arc<Exchange>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.finish_cut_off(Status::unavailable("the server was stopped"));
+        self.0.finish_stopped();
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) struct InProcess {
     pub(crate) wait_for_ready: Option<bool>,
 }
 
-/// The response of a call. Dropping it before its end resets the call.
+/// The response of a call. Dropping it before its end breaks the call.
 #[derive(Debug)]
 pub(crate) enum ResponseStream {
     Http2(http2::server::ResponseHalf),
@@ -135,6 +135,15 @@ impl ResponseStream {
         match self {
             ResponseStream::Http2(half) => half.reset(),
             ResponseStream::Inproc(half) => half.reset(),
+        }
+    }
+
+    /// Ends the call because the server stops, connection and all.
+    pub(crate) fn stop(&mut self) {
+        match self {
+            // The connection breaks before this goes out.
+            ResponseStream::Http2(half) => half.reset(),
+            ResponseStream::Inproc(half) => half.stop(),
         }
     }
 

@@ -326,6 +326,11 @@ impl ResponseHalf {
         self.stream.fail(StreamError::reset(CANCEL));
     }
 
+    /// Breaks the call: the server is gone, and with it the connection.
+    pub(in crate::transport) fn stop(&mut self) {
+        self.stream.fail(StreamError::closed("the server stopped"));
+    }
+
     pub(in crate::transport) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
         let mut state = self.stream.lock();
         match &state.error {
@@ -343,7 +348,8 @@ impl ResponseHalf {
 }
 
 impl Drop for ResponseHalf {
+    /// Whoever serves the call ends it: without an end it was never served, or its task was dropped.
     fn drop(&mut self) {
-        self.reset();
+        self.stop();
     }
 }
