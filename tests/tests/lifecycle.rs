@@ -30,6 +30,19 @@ async fn graceful_shutdown_does_not_wait_for_a_connection_that_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_ended_can_be_waited_for_and_stopped_again() {
+    let (mut server, _seen) = serve().await;
+    server.abort();
+    server.wait().await;
+    server.wait().await;
+    server.shutdown(LONG).await;
+    let (mut server, _seen) = serve().await;
+    server.abort();
+    server.wait().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn unix_sockets_work_and_are_cleaned_up() {
     let folder = std::env::temp_dir().join(format!("callwright-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -53,7 +53,7 @@ impl RunningServer {
     pub async fn shutdown(mut self, grace: Duration) {
         self.on_shutdown.drain(..).for_each(|callback| callback());
         self.draining.send_replace(true);
-        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
+        if tokio::time::timeout(grace, self.wait()).await.is_err() {
             self.stop_now().await;
         }
     }
@@ -64,9 +64,12 @@ impl RunningServer {
         self.stop_now().await;
     }
 
-    /// Waits until the server ends by itself, which it does only when its Tokio runtime does.
+    /// Waits until the server has ended, which it does only when it is [aborted](Self::abort) or its Tokio runtime ends.
     pub async fn wait(&mut self) {
-        let _ = (&mut self.task).await;
+        // What has ended cannot be awaited again.
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
     }
 
     /// Stops at once, as [`stop`](Self::stop) does, and does not wait.
@@ -76,7 +79,7 @@ impl RunningServer {
 
     async fn stop_now(&mut self) {
         self.abort();
-        let _ = (&mut self.task).await;
+        self.wait().await;
     }
 }
 
