@@ -219,6 +219,25 @@ async fn a_stream_is_one_stream_and_its_messages() {
 }
 
 #[tokio::test]
+async fn messages_that_were_not_sent_are_not_counted() {
+    let (_server, stub) = channelz().await;
+    let (server, _seen) = serve_with(Server::builder().max_send_message_size(8), "127.0.0.1:0").await;
+    let channel = channel_to(&server);
+    let (mut requests, mut replies) = chat(&channel).start();
+    for message in ["short", "much too long"] {
+        requests.send(message.into()).await.unwrap();
+    }
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("short"));
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(say(&channel, "much too long").await.unwrap_err().code(), Code::ResourceExhausted);
+    let server_id = find_server(&stub, &server).await.r#ref.unwrap().server_id;
+    let sockets = GetServerSocketsRequest { server_id, start_socket_id: 0, max_results: 0 };
+    let sockets = stub.get_server_sockets(sockets).await.unwrap().socket_ref;
+    let data = socket(&stub, sockets[0].socket_id).await.data.unwrap();
+    assert_eq!((data.messages_received, data.messages_sent), (3, 1));
+}
+
+#[tokio::test]
 async fn calls_that_are_cut_off_have_failed_on_both_sides() {
     let (_server, stub) = channelz().await;
     let (server, mut seen) = serve().await;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -174,23 +174,24 @@ impl Exchange {
         if !state.head_sent {
             self.send_head(&mut state, &Metadata::new()).map_err(|_| gone())?;
         }
-        self.record.message_sent();
         let plain = std::mem::take(&mut state.next_plain);
         Ok(state.compressor.clone().filter(|_| !plain))
     }
 
-    /// Sends a message, as far as the client's flow control allows.
+    /// Sends the one message in `frame`, as far as the client's flow control allows.
     pub(super) fn poll_send(&self, cx: &mut Context<'_>, frame: &mut Bytes) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         if state.ended {
             return Poll::Ready(Err(gone()));
         }
-        state.stream.poll_send(cx, frame).map_err(|_| gone())
+        let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
+        Poll::Ready(sent.inspect(|()| self.record.message_sent()))
     }
 
     /// Sends the only message of a response without waiting for flow control: the trailers follow at once.
     pub(super) fn send_now(&self, frame: Bytes) -> Result<(), Status> {
-        self.lock().stream.send_now(frame).map_err(|_| gone())
+        let sent = self.lock().stream.send_now(frame).map_err(|_| gone());
+        sent.inspect(|()| self.record.message_sent())
     }
 
     /// Resolves when the client has cancelled the call, or its connection is gone.
