@@ -269,6 +269,41 @@ async fn a_dynamic_service_describes_itself() {
 }
 
 #[tokio::test]
+async fn each_of_two_files_of_one_name_tells_what_it_alone_declares() {
+    let mut builder = Server::builder().add_service(Reflection::new());
+    for package in ["a", "b"] {
+        let text =
+            format!("syntax = \"proto3\"; package {package}; message M {{}} service S {{ rpc Say(M) returns (M); }}");
+        let module = Loader::new().text("service.proto", text).load(&["service.proto"]).unwrap();
+        builder = builder.add_service(module.servicer(&format!("{package}.S")).unwrap());
+    }
+    let server = builder.bind("inproc:").await.unwrap();
+    let channel = Channel::new(server.local_addr().to_string()).unwrap();
+    let answers = ask(&channel, vec![symbol("a.S"), symbol("b.S.Say"), symbol("b.M"), file("service.proto")]).await;
+    let packages = answers.iter().map(|answer| {
+        let MessageResponse::FileDescriptorResponse(files) = answer else { panic!("no files: {answer:?}") };
+        let decoded = FileDescriptorProto::decode(files.file_descriptor_proto[0].as_slice()).unwrap();
+        decoded.package().to_owned()
+    });
+    assert_eq!(packages.collect::<Vec<_>>(), ["a", "b", "b", "a"]);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_there_is_repeated_in_part() {
+    let (_server, channel) = serve().await;
+    let long = "\u{1}".repeat(1_000_000);
+    for question in [symbol(&long), file(&long), extension(&long, 1), MessageRequest::AllExtensionNumbersOfType(long)] {
+        let answers = ask(&channel, vec![question]).await;
+        let MessageResponse::ErrorResponse(error) = &answers[0] else { panic!("found") };
+        assert!(
+            error.error_message.len() < 2000 && error.error_message.contains("..."),
+            "{}",
+            error.error_message.len()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_question_that_is_none_is_an_error_and_the_conversation_goes_on() {
     let (_server, channel) = serve().await;
     let (mut requests, mut responses) = ServerReflectionStub::new(channel).server_reflection_info().start();

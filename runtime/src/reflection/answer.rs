@@ -12,6 +12,9 @@ use crate::generated::reflection_v1::{
 use crate::server::ServedServices;
 use crate::status::Code;
 
+/// How many characters of a name that is not there are repeated.
+const MAX_QUOTED: usize = 200;
+
 /// The answer; `sent` are the files that this conversation had before.
 pub(super) fn answer(
     request: &ServerReflectionRequest,
@@ -20,15 +23,15 @@ pub(super) fn answer(
     sent: &mut HashSet<FileId>,
 ) -> MessageResponse {
     let (file, what) = match &request.message_request {
-        Some(MessageRequest::FileByFilename(name)) => (index.file(name), format!("file {name:?}")),
-        Some(MessageRequest::FileContainingSymbol(name)) => (index.symbol(name), format!("symbol {name:?}")),
+        Some(MessageRequest::FileByFilename(name)) => (index.file(name), format!("file {}", quoted(name))),
+        Some(MessageRequest::FileContainingSymbol(name)) => (index.symbol(name), format!("symbol {}", quoted(name))),
         Some(MessageRequest::FileContainingExtension(extension)) => {
             let (name, number) = (&extension.containing_type, extension.extension_number);
-            (index.extension(name, number), format!("extension {number} of {name:?}"))
+            (index.extension(name, number), format!("extension {number} of {}", quoted(name)))
         }
         Some(MessageRequest::AllExtensionNumbersOfType(name)) => {
             return match index.extension_numbers(name) {
-                None => not_found(&format!("message {name:?}")),
+                None => not_found(&format!("message {}", quoted(name))),
                 Some(numbers) => MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse {
                     base_type_name: name.clone(),
                     extension_number: numbers.collect(),
@@ -59,6 +62,14 @@ fn with_imports(file: FileId, index: &Index, sent: &mut HashSet<FileId>) -> Vec<
         next += 1;
     }
     files.into_iter().map(|file| index.bytes(file).to_vec()).collect()
+}
+
+/// A name that was asked for, as much of it as is worth repeating.
+fn quoted(name: &str) -> String {
+    match name.char_indices().nth(MAX_QUOTED) {
+        None => format!("{name:?}"),
+        Some((end, _)) => format!("{:?}...", name.get(..end).unwrap_or_default()),
+    }
 }
 
 fn not_found(what: &str) -> MessageResponse {

@@ -37,8 +37,9 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// The files of these sets, and those that every protoc brings. Of files of one name the first counts; what is no
-    /// descriptor, which only a service can give that was written by hand, is left out.
+    /// The files of these sets, and those that every protoc brings. Of files of one name the first counts, and another is
+    /// there for what it alone declares: two crates may each have their service.proto. What is no descriptor, which only a
+    /// service can give that was written by hand, is left out.
     pub(super) fn new<'a>(sets: impl Iterator<Item = &'a Bytes>) -> Index {
         let mut index = Index::default();
         for set in sets.cloned().chain([Bytes::from_static(WELL_KNOWN)]) {
@@ -79,17 +80,19 @@ impl Index {
     }
 
     fn add(&mut self, bytes: Bytes, file: FileDescriptorProto) {
-        if self.by_name.contains_key(file.name()) {
-            return;
-        }
         let id = FileId(self.files.len());
-        let mut declared = Declared { index: self, id };
+        let mut declared = Declared { index: self, id, any_is_new: false };
         let package = file.package().to_owned();
         file.message_type.iter().for_each(|message| declared.message(&package, message));
         file.enum_type.iter().for_each(|enumeration| declared.enumeration(&package, enumeration));
         file.extension.iter().for_each(|extension| declared.extension(&package, extension));
         file.service.iter().for_each(|service| declared.service(&package, service));
-        self.by_name.insert(file.name.unwrap_or_default(), id);
+        let any_is_new = declared.any_is_new;
+        let name = file.name.unwrap_or_default();
+        if !any_is_new && self.by_name.contains_key(&name) {
+            return;
+        }
+        self.by_name.entry(name).or_insert(id);
         self.files.push((bytes, file.dependency));
     }
 }
@@ -98,13 +101,18 @@ impl Index {
 struct Declared<'a> {
     index: &'a mut Index,
     id: FileId,
+    /// Whether any of it was not declared before.
+    any_is_new: bool,
 }
 
 impl Declared<'_> {
     /// Notes a name, and gives it in full.
     fn symbol(&mut self, scope: &str, name: &str) -> String {
         let full = if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") };
-        self.index.symbols.entry(full.clone()).or_insert(self.id);
+        self.index.symbols.entry(full.clone()).or_insert_with(|| {
+            self.any_is_new = true;
+            self.id
+        });
         full
     }
 
@@ -128,7 +136,10 @@ impl Declared<'_> {
     fn extension(&mut self, scope: &str, extension: &FieldDescriptorProto) {
         self.symbol(scope, extension.name());
         let extended = extension.extendee().trim_start_matches('.').to_owned();
-        self.index.extensions.entry(extended).or_default().entry(extension.number()).or_insert(self.id);
+        self.index.extensions.entry(extended).or_default().entry(extension.number()).or_insert_with(|| {
+            self.any_is_new = true;
+            self.id
+        });
     }
 
     fn service(&mut self, scope: &str, service: &ServiceDescriptorProto) {
