@@ -182,6 +182,23 @@ async fn a_call_that_the_client_gives_up_is_seen() {
 }
 
 #[tokio::test]
+async fn a_call_that_ended_before_it_was_taken_does_not_wait() {
+    let test = TestChannel::new().await.unwrap();
+    let given_up = under_way(say(&test.channel(), "hello"));
+    while test.waiting().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    given_up.abort();
+    assert!(given_up.await.unwrap_err().is_cancelled());
+    // A call that is made later shows that the server has seen it.
+    let _numbers = count(&test.channel(), 1).await.unwrap();
+    while test.waiting().last().is_none_or(|last| last != COUNT.path()) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(test.waiting(), [COUNT.path()]);
+}
+
+#[tokio::test]
 async fn a_call_that_the_test_lets_go_is_unknown_and_says_why() {
     let test = TestChannel::new().await.unwrap();
     let client = under_way(say(&test.channel(), "hello"));

@@ -91,9 +91,10 @@ impl TestChannel {
         }
     }
 
-    /// The methods of the calls that nobody has taken, in the order in which they were made.
+    /// The methods of the calls that nobody has taken, in the order in which they were made; those that have ended
+    /// meanwhile, by their deadline or because the client gave them up, are not among them.
     pub fn waiting(&self) -> Vec<String> {
-        self.calls.lock().iter().map(|call| call.method().to_owned()).collect()
+        self.calls.lock_active().iter().map(|call| call.method().to_owned()).collect()
     }
 
     /// Ends the server: calls under way end in UNAVAILABLE, and so do later ones unless they wait for ready.
@@ -117,15 +118,16 @@ struct Calls {
 
 impl Calls {
     fn take(&self, path: &str) -> Option<TakenCall> {
-        let mut waiting = self.lock();
-        // Those that ended meanwhile have nobody who waits for an answer.
-        waiting.retain(TakenCall::is_active);
+        let mut waiting = self.lock_active();
         let at = waiting.iter().position(|call| call.method() == path)?;
         waiting.remove(at)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<TakenCall>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Without those that ended meanwhile: nobody waits for an answer to them.
+    fn lock_active(&self) -> MutexGuard<'_, VecDeque<TakenCall>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(TakenCall::is_active);
+        waiting
     }
 }
 
@@ -150,7 +152,7 @@ impl Taker {
         context: &mut ServerContext,
     ) -> Result<(), Status> {
         let (commands, mut received) = mpsc::unbounded_channel();
-        self.calls.lock().push_back(TakenCall::new(requests, context, commands));
+        self.calls.lock_active().push_back(TakenCall::new(requests, context, commands));
         self.calls.arrived.notify_waiters();
         while let Some(command) = received.recv().await {
             match command {
