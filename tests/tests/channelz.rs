@@ -371,6 +371,21 @@ async fn a_channel_that_cannot_connect_tells_why() {
 }
 
 #[tokio::test]
+async fn a_subchannel_whose_server_says_nothing_tells_that_it_failed() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let patience = Duration::from_millis(20);
+    let builder = channel(&silent.local_addr().unwrap().to_string()).min_connect_timeout(patience);
+    let channel = builder.build().unwrap();
+    assert_eq!(say(&channel, "hello").await.unwrap_err().code(), Code::Unavailable);
+    let (channels, _) = callwright::stats::channels(0, usize::MAX);
+    let stats = channels.iter().find(|stats| stats.target() == channel.target()).unwrap();
+    let events = stats.subchannels()[0].trace().events;
+    let failed = events.iter().find(|event| event.severity == callwright::stats::Severity::Warning);
+    let failed = failed.expect("an event that tells of the failure");
+    assert!(failed.description.contains("TRANSIENT_FAILURE") && failed.description.contains("SETTINGS"), "{failed:?}");
+}
+
+#[tokio::test]
 async fn events_are_bounded_and_counted() {
     let (_server, stub) = channelz().await;
     let (mut server, _seen) = serve_on("inproc:").await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::backoff::{Attempt, Attempts};
 use super::connectivity::Core;
 use super::subchannel::Subchannel;
+use crate::call::ConnectivityState;
 use crate::stats::SubchannelStats;
 use crate::transport::{Address, ConnectError, Stage};
 
@@ -72,11 +73,10 @@ async fn connect(core: &Core, attempt: Attempt, subchannels: &mut Subchannels) -
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => errors.push(error),
             Err(_) => {
-                errors.push(ConnectError::new(
-                    address,
-                    Stage::Http2,
-                    "no SETTINGS from the server in time (min_connect_timeout)",
-                ));
+                let cause = "no SETTINGS from the server in time (min_connect_timeout)";
+                let error = ConnectError::new(address, Stage::Http2, cause);
+                stats.enter(ConnectivityState::TransientFailure, Some(error.to_string()));
+                errors.push(error);
                 break;
             }
         }

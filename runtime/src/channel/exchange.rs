@@ -422,8 +422,8 @@ impl QueuedCall for Exchange {
                 let rest = state.replay.iter().flat_map(|replay| &replay.messages).skip(state.with_head);
                 // What breaks here shows itself on the receiving half.
                 let _ = rest.cloned().try_for_each(|message| {
-                    opened.record.message_sent();
-                    opened.send.send_now(message, false)
+                    let sent = opened.send.send_now(message, false);
+                    sent.inspect(|()| opened.record.message_sent())
                 });
                 if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
                     state.end_sent = true;
