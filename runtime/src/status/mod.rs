@@ -149,6 +149,7 @@ impl Status {
     /// [`details`](Self::details) to be understood elsewhere. `with_error_details`, of the feature `status`, makes them.
     pub fn with_details(mut self, details: impl Into<Bytes>) -> Status {
         self.inner.details = details.into();
+        self.inner.details_garbled = false;
         self
     }
 

@@ -96,6 +96,18 @@ fn details_that_are_not_base64_are_an_error() {
     assert_eq!(status.error_details(), Err(super::ErrorDetailsError::NotBase64));
 }
 
+#[cfg(feature = "status")]
+#[test]
+fn details_that_are_not_base64_can_be_replaced() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert(wire::GRPC_STATUS, "5".parse().unwrap());
+    trailers.insert(wire::GRPC_STATUS_DETAILS, "!".parse().unwrap());
+    let garbled = wire::decode(&trailers).unwrap().unwrap_err();
+    assert!(garbled.error_details().is_err());
+    let replaced = garbled.with_error_details(super::RequestInfo::new("1", ""));
+    assert_eq!(replaced.error_details().unwrap().as_slice().len(), 1);
+}
+
 #[test]
 fn http_and_http2_codes_map_as_documented() {
     let table = [
