@@ -7,7 +7,7 @@ use std::path::Path;
 
 use callwright::dynamic::{DynamicError, Loader};
 use callwright::prost::Message as _;
-use callwright::prost_types::FileDescriptorProto;
+use callwright::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use callwright::reflection::Reflection;
 use callwright::reflection::proto::server_reflection_request::MessageRequest;
 use callwright::reflection::proto::server_reflection_response::MessageResponse;
@@ -363,6 +363,31 @@ async fn the_well_known_files_are_those_of_the_parser() {
     for name in names {
         assert_eq!(files(&ask(&channel, vec![file(&name)]).await[0])[0], name);
     }
+}
+
+/// Tools show error details when they know their types, which no service's file imports. After a change of the protos:
+/// `CALLWRIGHT_WRITE_ERROR_DETAILS=1 cargo test -p callwright-tests --test reflection`.
+#[tokio::test]
+async fn the_files_of_error_details_are_told_of() {
+    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime");
+    let names = ["google/rpc/error_details.proto", "google/rpc/status.proto"];
+    let loader = names.iter().fold(Loader::new(), |loader, name| {
+        loader.text(*name, std::fs::read_to_string(runtime.join("proto").join(name)).unwrap())
+    });
+    let mut set = FileDescriptorSet::decode(loader.load(&names).unwrap().file_descriptor_set()).unwrap();
+    set.file.retain(|file| names.contains(&file.name()));
+    set.file.iter_mut().for_each(|file| file.source_code_info = None);
+    let parsed = set.encode_to_vec();
+    let path = runtime.join("src/reflection/error_details.binpb");
+    if std::env::var_os("CALLWRIGHT_WRITE_ERROR_DETAILS").is_some() {
+        std::fs::write(&path, &parsed).unwrap();
+    }
+    assert!(std::fs::read(&path).unwrap() == parsed, "{path:?} is not what the protos say");
+
+    let (_server, channel) = serve().await;
+    let answers = ask(&channel, vec![symbol("google.rpc.RetryInfo"), symbol("google.rpc.Status")]).await;
+    assert_eq!(files(&answers[0]), [names[0], "google/protobuf/duration.proto"]);
+    assert_eq!(files(&answers[1]), [names[1], "google/protobuf/any.proto"]);
 }
 
 /// A `FileDescriptorSet` whose files stay the bytes that they are: decoded, they would lose their custom options.

@@ -14,6 +14,12 @@ use crate::prost_types::{
 /// The files below `google/protobuf` that every protoc brings, which generated servers leave out.
 const WELL_KNOWN: &[u8] = include_bytes!("well_known.binpb");
 
+/// The files of error details, which no service's file imports: tools ask for them to show what a status has.
+#[cfg(feature = "status")]
+const ERROR_DETAILS: &[u8] = include_bytes!("error_details.binpb");
+#[cfg(not(feature = "status"))]
+const ERROR_DETAILS: &[u8] = &[];
+
 /// A `FileDescriptorSet` whose files stay bytes.
 #[derive(Clone, PartialEq, Message)]
 #[prost(prost_path = "crate::prost")]
@@ -37,12 +43,12 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// The files of these sets, and those that every protoc brings. Of files of one name the first counts, and another is
+    /// The files of these sets, those of error details, and those that every protoc brings. Of files of one name the first counts, and another is
     /// there for what it alone declares: two crates may each have their service.proto. What is no descriptor, which only a
     /// service can give that was written by hand, is left out.
     pub(super) fn new<'a>(sets: impl Iterator<Item = &'a Bytes>) -> Index {
         let mut index = Index::default();
-        for set in sets.cloned().chain([Bytes::from_static(WELL_KNOWN)]) {
+        for set in sets.cloned().chain([ERROR_DETAILS, WELL_KNOWN].map(Bytes::from_static)) {
             for bytes in FileSet::decode(set).unwrap_or_default().file {
                 if let Ok(file) = FileDescriptorProto::decode(bytes.clone()) {
                     index.add(bytes, file);
