@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callwright::prost_types::Timestamp;
+use callwright::prost_types::{self, Timestamp};
 use callwright::server::{Methods, Service};
 use callwright::status::{
     BadRequest, DebugInfo, ErrorDetails, ErrorDetailsError, ErrorInfo, Help, LocalizedMessage, PreconditionFailure,
@@ -168,6 +168,19 @@ async fn all_ten_standard_details_travel_and_keep_their_order() {
     assert_eq!(got.get(), Ok(Some(resource)));
     assert_eq!(got.get(), Ok(Some(help)));
     assert_eq!(got.get(), Ok(Some(localized)));
+}
+
+#[test]
+fn whatever_delay_a_peer_sends_is_one_or_none() {
+    let delay = |seconds, nanos| RetryInfo { retry_delay: Some(prost_types::Duration { seconds, nanos }) }.delay();
+    assert_eq!(delay(3, 500_000_000), Some(Duration::from_millis(3500)));
+    assert_eq!(delay(3, -500_000_000), Some(Duration::from_millis(2500)));
+    assert_eq!(delay(0, i32::MAX), Some(Duration::from_nanos(2_147_483_647)));
+    assert_eq!(delay(i64::MAX, 999_999_999), Some(Duration::new(i64::MAX as u64, 999_999_999)));
+    for (seconds, nanos) in [(0, -1), (-1, 0), (-1, 999_999_999), (i64::MIN, 0), (i64::MIN, i32::MIN), (0, i32::MIN)] {
+        assert_eq!(delay(seconds, nanos), None, "{seconds} {nanos}");
+    }
+    assert_eq!(delay(-1, 1_000_000_000), Some(Duration::ZERO));
 }
 
 #[tokio::test]

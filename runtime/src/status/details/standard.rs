@@ -29,7 +29,12 @@ impl RetryInfo {
 
     /// How long to wait before the call is tried again; `None` where nothing was said, or a time that has passed.
     pub fn delay(&self) -> Option<Duration> {
-        self.retry_delay.and_then(|delay| Duration::try_from(delay).ok())
+        const NANOS: i128 = 1_000_000_000;
+        let delay = self.retry_delay?;
+        // Wide enough for all that a peer can send.
+        let nanos = i128::from(delay.seconds) * NANOS + i128::from(delay.nanos);
+        let seconds = u64::try_from(nanos.div_euclid(NANOS)).ok()?;
+        Some(Duration::new(seconds, u32::try_from(nanos.rem_euclid(NANOS)).ok()?))
     }
 }
 
