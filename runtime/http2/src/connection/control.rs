@@ -115,6 +115,9 @@ impl Connection {
             let by = i64::from(self.stream_window) - i64::from(self.initial_window());
             self.acknowledged = true;
             self.streams.values_mut().for_each(|stream| stream.recv_window.shift(by));
+            // What was read before counts against the smaller window.
+            let ids: Vec<u32> = self.streams.keys().copied().collect();
+            ids.into_iter().for_each(|id| self.widen(id));
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use http::{HeaderMap, StatusCode};
 
 use super::body::pass_on_held;
-use super::{Connection, Drain, Event, Role};
+use super::recent::Closed;
+use super::{Connection, Drain, Event, FRAMES_PER_WORK, Role};
 use crate::error::{ErrorCode, Fault, protocol};
 use crate::frame::{END_HEADERS, END_STREAM, Head as FrameHead, headers, unpadded};
 use crate::head::{self, Block, Head};
@@ -146,6 +147,7 @@ impl Connection {
         {
             // It was told that this one would not be looked at; what follows on it is late, and not wrong.
             self.last_peer_id = id;
+            self.recent.add(id, Closed::ResetHere);
             self.throttle.charge(1);
             return Ok(());
         }
@@ -173,6 +175,8 @@ impl Connection {
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.recv = if end { Half::Done } else { Half::Body };
                 }
+                // That this stream ends earns the peer nothing.
+                self.throttle.charge(if end { FRAMES_PER_WORK as usize } else { 0 });
                 self.respond(id, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &HeaderMap::new(), true);
                 Ok(())
             }

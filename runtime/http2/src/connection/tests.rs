@@ -435,7 +435,8 @@ fn late_frames_of_a_stream_that_a_goaway_passed_over_are_ignored() {
     pair.server.connection.go_away(ErrorCode::NO_ERROR, "");
     // On its way before the client knows: headers and a body.
     let late = pair.open(false);
-    pair.client.connection.send_data(late, vec![1; 100].into(), true);
+    pair.client.connection.send_data(late, vec![1; 100].into(), false);
+    pair.client.connection.send_trailers(late, trailers());
     pair.drive();
     assert_eq!(pair.server.error, None);
     // The last id does not rise with the late one, not even in the GOAWAY of an error.
@@ -463,6 +464,20 @@ fn a_small_window_holds_from_its_acknowledgement_on() {
     pair.server.connection.read(next, 1000);
     pair.drive();
     assert_eq!((pair.server.body, pair.server.error), (105_000, None));
+}
+
+#[test]
+fn what_is_read_before_a_small_window_is_acknowledged_counts_after_it() {
+    let config = Config { stream_window: 300, ..Config::default() };
+    let mut pair = Pair::new(Config::default(), config);
+    let id = pair.open(false);
+    pair.client.connection.send_data(id, vec![0; 9000].into(), false);
+    let sent = pair.client.transmit(usize::MAX);
+    pair.inject(&sent);
+    assert_eq!(pair.server.body, 9000);
+    pair.client.connection.send_data(id, vec![0; 9000].into(), true);
+    pair.drive();
+    assert_eq!(pair.server.body, 18_000);
 }
 
 #[test]
