@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 
 mod bazel;
+mod fuzz;
 mod r#gen;
 mod h2spec;
 mod interop;
@@ -16,6 +17,7 @@ Tasks:
   test     format, clippy, documentation and tests: needs nothing but Rust
   interop  our client and server against real peers (interop --help)
   h2spec   our HTTP/2 engine by h2spec and h2specd (h2spec --help)
+  fuzz     our HTTP/2 engine by cargo-fuzz (fuzz --help)
   gen      generate Rust from .proto files, or check what is checked in (gen --help)
   runtime  compile the runtime and the plugin into a folder, for builds without cargo (runtime --help)
   bazel    the rules for Bazel, by real Bazels, and the example for make and rustc (bazel --help)";
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     match task.as_ref().and_then(|task| task.to_str()) {
         Some("test") => test::run(args),
         Some("interop") => interop::run(args),
+        Some("fuzz") => fuzz::run(args),
         Some("h2spec") => h2spec::run(args),
         Some("bazel") => bazel::run(args),
         Some("runtime") => runtime::run(args),
