@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use super::field::{Field, Name, Value};
+use super::static_table::Found;
 use super::table::Table;
 use super::{DEFAULT_TABLE_SIZE, huffman, integer, static_table};
 
@@ -51,12 +52,11 @@ impl Encoder {
     /// Appends a field.
     pub(crate) fn field(&mut self, name: &Name, value: &HeaderValue, to: &mut Vec<u8>) {
         let (key, content) = (name.as_bytes(), value.as_bytes());
-        let static_name = static_table::find_name(key);
-        if static_name.is_some()
-            && let Some(index) = static_table::find(key, content)
-        {
-            return integer::encode(index, 7, 0x80, to);
-        }
+        let static_name = match static_table::find(key, content) {
+            Found::Field(index) => return integer::encode(index, 7, 0x80, to),
+            Found::Name(index) => Some(index),
+            Found::Nothing => None,
+        };
         let steady = is_steady(name);
         if !steady || value.is_sensitive() {
             let secret = value.is_sensitive() || matches!(name, Name::Field(name) if SECRET.contains(&name.as_str()));

@@ -86,14 +86,39 @@ pub(super) fn get(index: usize) -> Option<&'static Field> {
     FIELDS.get(index.checked_sub(1)?)
 }
 
-/// The first entry with this name.
-pub(super) fn find_name(name: &[u8]) -> Option<usize> {
-    ENTRIES.iter().position(|(known, _)| known.as_bytes() == name).map(|at| at + 1)
+/// The entries by the length of their names, which tells most of them apart.
+static BY_LENGTH: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+    let longest = ENTRIES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let with = |length| (1..=LEN).filter(|index| ENTRIES[index - 1].0.len() == length).collect();
+    (0..=longest).map(with).collect()
+});
+
+/// Where a field is in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The entry with this name and value.
+    Field(usize),
+    /// The first entry with this name.
+    Name(usize),
+    Nothing,
 }
 
-/// The entry with this name and value.
-pub(super) fn find(name: &[u8], value: &[u8]) -> Option<usize> {
-    ENTRIES.iter().position(|(known, content)| known.as_bytes() == name && content.as_bytes() == value).map(|at| at + 1)
+/// Looks a field up.
+pub(super) fn find(name: &[u8], value: &[u8]) -> Found {
+    let mut found = Found::Nothing;
+    for &index in BY_LENGTH.get(name.len()).map_or(&[][..], Vec::as_slice) {
+        let (known, content) = ENTRIES[index - 1];
+        if known.as_bytes() != name {
+            continue;
+        }
+        if content.as_bytes() == value {
+            return Found::Field(index);
+        }
+        if found == Found::Nothing {
+            found = Found::Name(index);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -113,6 +138,11 @@ mod tests {
             assert_eq!((field.name.as_bytes(), field.value.as_bytes()), (name.as_bytes(), value.as_bytes()));
         }
         assert_eq!((get(0), get(62)), (None, None));
-        assert_eq!((find_name(b"content-type"), find(b":method", b"POST")), (Some(31), Some(3)));
+        assert_eq!(find(b":method", b"POST"), Found::Field(3));
+        assert_eq!(find(b":status", b"201"), Found::Name(8));
+        assert_eq!((find(b"x-type", b""), find(&[b'x'; 100], b"")), (Found::Nothing, Found::Nothing));
+        for (at, (name, value)) in ENTRIES.iter().enumerate() {
+            assert_eq!(find(name.as_bytes(), value.as_bytes()), Found::Field(at + 1));
+        }
     }
 }
