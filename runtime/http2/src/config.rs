@@ -8,7 +8,8 @@ pub struct Config {
     pub stream_window: u32,
     /// How far the window of a stream grows where the path can carry more, in bytes.
     pub max_stream_window: u32,
-    /// The window of the connection at the beginning, in bytes.
+    /// The window of the connection at the beginning, in bytes; 65,535 at least, which every
+    /// connection begins with.
     pub connection_window: u32,
     /// What all streams together may hold unread, in bytes: the connection's window shrinks towards this.
     pub max_buffered: usize,
@@ -16,15 +17,18 @@ pub struct Config {
     pub max_concurrent_streams: u32,
     /// The largest header list that is taken, in bytes as RFC 9113 section 6.5.2 counts them: gRPC's hard limit.
     pub max_header_list_size: u32,
-    /// The largest payload of a frame that is taken, in bytes.
+    /// The largest payload of a frame that is taken, in bytes: 16,384 to 16,777,215.
     pub max_frame_size: u32,
     /// What a stream may have waiting to be sent before [`Connection::room`](crate::Connection::room) says that there is
     /// none, in bytes.
     pub max_send_buffer: usize,
-    /// How many frames that do no work (PING, SETTINGS, RST_STREAM, empty DATA, frames of closed streams and the like) are
-    /// taken at once, and
+    /// How many frames that do no work (PING, SETTINGS, RST_STREAM, WINDOW_UPDATE, empty DATA, frames of closed streams and the
+    /// like) are taken at once, and
     pub idle_frames: u32,
     /// how many a second after that: what is above is not an error but waits, so that honest traffic is never cut off.
+    ///
+    /// Each DATA frame that is sent, and each stream that is opened here or ends in order, brings four of them back, so that
+    /// peers which update windows and measure as they go never wait. Calls that are cancelled go at this rate.
     pub idle_frames_per_second: u32,
 }
 

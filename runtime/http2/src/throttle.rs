@@ -23,7 +23,7 @@ const PAUSE: i64 = 100;
 
 impl Throttle {
     pub(crate) fn new(burst: u32, per_second: u32, now: Instant) -> Throttle {
-        let burst = i64::from(burst) * FRAME;
+        let burst = i64::from(burst.max(1)) * FRAME;
         Throttle { credit: burst, burst, per_second: i64::from(per_second.max(1)) * FRAME, refilled: now, waits: false }
     }
 
@@ -112,6 +112,11 @@ mod tests {
         let mut slow = Throttle::new(10, 7, start);
         slow.charge(10);
         (0..=1000).for_each(|milli| slow.refill(start + Duration::from_micros(1000 * milli)));
+        // Even with no burst at all a peer goes on some time.
+        let mut none = Throttle::new(0, 0, start);
+        none.charge(1);
+        none.refill(none.resumes_at().unwrap());
+        assert!(none.allows());
         assert!((6_900..=7_000).contains(&slow.credit), "{}", slow.credit);
     }
 }

@@ -24,6 +24,10 @@ pub enum Event {
         end: bool,
     },
     /// A part of a body. Its bytes count as unread until [`Connection::read`](super::Connection::read) says otherwise.
+    ///
+    /// Parts of less than 1 KiB are gathered once 256 of them are unread on a stream, and come as one when all that was
+    /// passed on is read, or at the end: so what is passed on has to be read although a message is not whole yet. What was
+    /// gathered is lost where the stream is reset.
     Data {
         /// The stream.
         id: u32,
@@ -39,7 +43,7 @@ pub enum Event {
         /// The trailers.
         fields: HeaderMap,
     },
-    /// A stream ended before its time. Nothing more comes of it, and nothing more can be sent.
+    /// A stream ended before its time. Nothing more comes of it, and nothing more can be sent; what had come was told before.
     Reset {
         /// The stream.
         id: u32,

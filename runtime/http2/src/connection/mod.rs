@@ -152,7 +152,7 @@ pub struct Stats {
     pub data_frames_sent: u64,
     /// DATA frames of the peer.
     pub data_frames_received: u64,
-    /// How often the peer had to wait, because it sent too many frames that do no work.
+    /// How often the peer had to wait, because it sent too many frames that do no work, or did not take the answers.
     pub throttled: u64,
 }
 
@@ -390,7 +390,7 @@ impl Connection {
         }
     }
 
-    /// Sends a PING; [`Event::Pong`] tells when it comes back.
+    /// Sends a PING; [`Event::Pong`] tells when it comes back. The payloads `bdp-ping` and `draining` are the engine's own.
     pub fn ping(&mut self, payload: [u8; 8]) {
         self.stats.pings_sent += 1;
         self.pings = self.pings.saturating_add(1);

@@ -28,6 +28,9 @@ pub(super) enum Phase {
 impl Connection {
     /// Takes in what was read: whole frames are taken off `buffer`, the beginning of the next one is left.
     ///
+    /// What is kept for [`poll_event`](Self::poll_event) is no more than these bytes can say, so that a driver which takes the
+    /// events between reads holds no more than a read's worth. Payloads of 16 KiB and more share the buffer's memory.
+    ///
     /// It stops before all of them are taken when the peer must wait; then it is called again at
     /// [`poll_timeout`](Self::poll_timeout), or when something was written.
     ///
