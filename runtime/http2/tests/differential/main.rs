@@ -14,7 +14,7 @@ use script::{Random, Script};
 use tokio::runtime::Builder;
 
 /// How many runs of each role there are, of 1 to 40 calls each.
-const RUNS: Range<u64> = 0..60;
+const RUNS: Range<u64> = 0..30;
 
 /// Settings of our side: as they are, or so small that windows, tables and limits are always in the way.
 fn config(random: &mut Random) -> Config {
