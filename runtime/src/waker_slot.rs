@@ -1,6 +1,6 @@
 //! A place for the one task that waits for something.
 
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 /// The waker of whoever waits, the latest.
 #[derive(Debug, Default)]
@@ -8,10 +8,10 @@ pub(crate) struct WakerSlot(Option<Waker>);
 
 impl WakerSlot {
     /// Wakes this task the next time, and no other.
-    pub(crate) fn keep(&mut self, cx: &Context<'_>) {
+    pub(crate) fn keep(&mut self, waker: &Waker) {
         match &mut self.0 {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => self.0 = Some(cx.waker().clone()),
+            Some(kept) => kept.clone_from(waker),
+            None => self.0 = Some(waker.clone()),
         }
     }
 

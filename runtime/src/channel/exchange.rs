@@ -178,7 +178,7 @@ impl Exchange {
     /// Ready when the call has left the queue: with its stream, or with the status that it ended with.
     pub(super) fn poll_left_queue(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
-        state.receiver.keep(cx);
+        state.receiver.keep(cx.waker());
         match &state.phase {
             Phase::Queued => Poll::Pending,
             Phase::Over(Some(status)) => Poll::Ready(Err(status.clone())),
@@ -190,7 +190,7 @@ impl Exchange {
     pub(super) fn poll_event(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
         let mut state = self.lock();
         loop {
-            state.receiver.keep(cx);
+            state.receiver.keep(cx.waker());
             if let Some(event) = state.peeked.take() {
                 return Poll::Ready(Ok(event));
             }
@@ -221,7 +221,7 @@ impl Exchange {
     ) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         loop {
-            state.sender.keep(cx);
+            state.sender.keep(cx.waker());
             if outgoing.attempt.is_some_and(|attempt| attempt != state.attempt) {
                 // The call was sent again meanwhile, this message with it.
                 return Poll::Ready(Ok(()));

@@ -122,14 +122,8 @@ impl Connection {
     /// Opens a stream; with a first message it goes out in the same write, and `end` half-closes behind it.
     pub(crate) fn open(&self, head: RequestHead, first: Option<Bytes>, end: bool) -> Result<Opened, StreamError> {
         let (send, recv) = match &self.handle.link {
-            Link::Http2(link) => {
-                let (send, recv) = link.open(head, first, end)?;
-                (SendStream::Http2(send), RecvStream::Http2(recv))
-            }
-            Link::Inproc(link) => {
-                let (send, recv) = link.open(head, first, end)?;
-                (SendStream::Inproc(send), RecvStream::Inproc(recv))
-            }
+            Link::Http2(link) => link.open(head, first, end)?,
+            Link::Inproc(link) => link.open(head, first, end)?,
         };
         Ok(Opened { send, recv, permit: self.handle.limits.take(), peer: self.handle.address.clone() })
     }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use callwright_http2::ErrorCode;
+
 use super::Address;
 use crate::status::{Code, Status};
 
@@ -69,37 +71,50 @@ pub(crate) struct StreamError {
 #[derive(Clone, Debug)]
 enum Kind {
     /// RST_STREAM with this code, by the peer.
-    Reset(u32),
-    /// The connection went away, or refused the stream.
-    Connection(Arc<h2::Error>),
-    /// The connection within the process was closed, for this reason.
+    Reset(ErrorCode),
+    /// This side reset the stream with this code, since the peer broke a rule.
+    Refused(ErrorCode),
+    /// The peer takes no more streams, and did not look at this one.
+    GoneAway,
+    /// The connection broke.
+    Broken(Arc<dyn Error + Send + Sync>),
+    /// The connection was closed by somebody in this process, for this reason.
     Closed(&'static str),
     /// The stream was used after its end.
     Ended,
 }
 
 impl StreamError {
+    fn new(kind: Kind) -> Self {
+        StreamError { kind, unprocessed: false }
+    }
+
     pub(super) fn ended() -> Self {
-        StreamError { kind: Kind::Ended, unprocessed: false }
+        StreamError::new(Kind::Ended)
     }
 
     pub(super) fn closed(reason: &'static str) -> Self {
-        StreamError { kind: Kind::Closed(reason), unprocessed: false }
+        StreamError::new(Kind::Closed(reason))
     }
 
-    pub(super) fn from_h2(error: h2::Error) -> Self {
-        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        // A stream above the last one of a GOAWAY ends with that GOAWAY as its error; one below runs on.
-        let unprocessed = error.is_remote() && (error.is_go_away() || (error.is_reset() && refused));
-        let kind = match error.reason() {
-            Some(reason) if error.is_reset() && error.is_remote() => Kind::Reset(reason.into()),
-            _ => Kind::Connection(Arc::new(error)),
-        };
-        StreamError { kind, unprocessed }
+    /// The connection broke.
+    pub(super) fn broken(error: Arc<dyn Error + Send + Sync>) -> Self {
+        StreamError::new(Kind::Broken(error))
     }
 
-    pub(super) fn reset(reason: h2::Reason) -> Self {
-        StreamError { kind: Kind::Reset(reason.into()), unprocessed: reason == h2::Reason::REFUSED_STREAM }
+    /// This side reset the stream, since the peer broke a rule.
+    pub(super) fn refused(code: ErrorCode) -> Self {
+        StreamError::new(Kind::Refused(code))
+    }
+
+    /// The peer takes no more streams, and did not look at this one.
+    pub(super) fn gone_away() -> Self {
+        StreamError { kind: Kind::GoneAway, unprocessed: true }
+    }
+
+    /// The peer reset the stream, or a call of this process did.
+    pub(super) fn reset(code: ErrorCode) -> Self {
+        StreamError { kind: Kind::Reset(code), unprocessed: code == ErrorCode::REFUSED_STREAM }
     }
 
     pub(crate) fn is_unprocessed(&self) -> bool {
@@ -108,29 +123,22 @@ impl StreamError {
 
     /// Whether the peer cancelled the stream.
     pub(crate) fn is_cancel(&self) -> bool {
-        matches!(self.kind, Kind::Reset(8))
+        matches!(self.kind, Kind::Reset(ErrorCode::CANCEL))
     }
 
     /// The status of the call that this stream carried.
     pub(crate) fn to_status(&self, peer: &Address) -> Status {
         match &self.kind {
-            Kind::Reset(code) => {
-                let name = h2::Reason::from(*code);
-                Status::new(
-                    Code::from_http2(*code),
-                    format!("{peer} reset the stream with HTTP/2 error {code}: {name}"),
-                )
+            Kind::Reset(code) => Status::new(
+                Code::from_http2(code.0),
+                format!("{peer} reset the stream with HTTP/2 error {}: {code}", code.0),
+            ),
+            Kind::Refused(ErrorCode::ENHANCE_YOUR_CALM) => {
+                Status::internal(format!("{peer} sent more headers than the 16 KiB that are taken"))
             }
-            Kind::Connection(error) if error.is_library() && error.is_reset() => {
-                Status::internal(format!("{peer} broke the HTTP/2 protocol: {error}")).with_source(error.clone())
-            }
-            Kind::Connection(error)
-                if error.is_remote() && error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR) =>
-            {
-                Status::unavailable(format!("{peer} is shutting down and takes no more calls (GOAWAY)"))
-                    .with_source(error.clone())
-            }
-            Kind::Connection(error) => {
+            Kind::Refused(code) => Status::internal(format!("{peer} broke the HTTP/2 protocol: {code}")),
+            Kind::GoneAway => Status::unavailable(format!("{peer} is shutting down and takes no more calls (GOAWAY)")),
+            Kind::Broken(error) => {
                 Status::unavailable(format!("the connection to {peer} broke: {error}")).with_source(error.clone())
             }
             Kind::Closed(reason) => Status::unavailable(format!("the connection to {peer} broke: {reason}")),

@@ -19,7 +19,7 @@ pub(crate) use error::{ConnectError, Stage, StreamError};
 pub(crate) use listener::Listener;
 pub(crate) use stream::{Event, RecvStream};
 
-/// Window of one stream, in bytes.
-const STREAM_WINDOW: u32 = 256 * 1024;
+/// How much of what one side sends may stand between a call and its connection, in bytes.
+const STREAM_WINDOW: usize = 256 * 1024;
 /// Largest header list that is taken, in bytes: gRPC's hard limit.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;

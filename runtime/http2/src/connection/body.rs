@@ -56,6 +56,8 @@ impl Connection {
         }
         let checked = self.check_data(head, range.len());
         if let Ok(true) = checked {
+            // As it arrives, and not as it is read: a stream that nobody reads must not stop those beside it.
+            self.raise_connection_window();
             let padding = head.len - range.len();
             self.measure(range.len());
             self.pass_on(head, range, buffer);

@@ -53,6 +53,10 @@ impl Connection {
                 Err(frame_size("an ack of SETTINGS with a payload"))
             };
         }
+        if !self.peer.known {
+            // What it does not limit is not limited (section 6.5.2).
+            self.peer.max_concurrent_streams = usize::MAX;
+        }
         let mut initial_window = None;
         for setting in settings::parse(payload)? {
             match setting? {
@@ -152,6 +156,8 @@ impl Connection {
         }
         let said = goaway::parse(payload)?;
         self.throttle.charge(1);
+        // First, so that it is known why the streams end.
+        self.events.push_back(Event::GoAway { code: said.code, debug: said.debug });
         let lost: Vec<u32> = self.streams.keys().copied().filter(|id| self.is_local(*id) && *id > said.last).collect();
         for id in lost {
             self.forget(id, Closed::ResetByPeer);
@@ -159,7 +165,6 @@ impl Connection {
             self.events.push_back(Event::Reset { id, code, by_peer: true, unprocessed: true });
         }
         self.peer_went = Some(said.code);
-        self.events.push_back(Event::GoAway { code: said.code, debug: said.debug });
         Ok(())
     }
 

@@ -286,6 +286,11 @@ impl Connection {
             && self.next_id <= MAX_ID
     }
 
+    /// How many streams of this side the peer takes at once.
+    pub fn max_streams(&self) -> usize {
+        self.peer.max_concurrent_streams
+    }
+
     /// How many streams are open, whoever opened them.
     pub fn open_streams(&self) -> usize {
         self.streams.len()

@@ -231,6 +231,34 @@ fn bodies_larger_than_the_windows_pass_and_no_more_is_sent_than_is_read() {
 }
 
 #[test]
+fn a_server_that_sets_no_limit_has_none() {
+    let mut client = Side::new(Connection::client(Config::default(), Instant::now()));
+    client.arrived.extend_from_slice(&raw(frame::SETTINGS, 0, 0, &[]));
+    client.handle(Instant::now());
+    for _ in 0..1000 {
+        client.connection.open(request(), &fields(), true).unwrap();
+    }
+}
+
+#[test]
+fn streams_that_nobody_reads_do_not_stop_the_others() {
+    let mut pair = Pair::ready();
+    pair.server.reads = false;
+    let windows = 2 * Config::default().connection_window / Config::default().stream_window;
+    for _ in 0..windows {
+        let id = pair.open(false);
+        pair.client.connection.send_data(id, vec![0; 2 * 1024 * 1024].into(), true);
+    }
+    pair.drive();
+    let id = pair.open(false);
+    pair.client.connection.send_data(id, Bytes::from_static(b"hello"), true);
+    pair.server.take_events();
+    pair.drive();
+    let events = pair.server.take_events();
+    assert!(events.iter().any(|event| matches!(event, Event::Data { end: true, .. })), "{events:?}");
+}
+
+#[test]
 fn streams_take_turns() {
     let mut pair = Pair::ready();
     let ids: Vec<_> = (0..4).map(|_| pair.open(false)).collect();

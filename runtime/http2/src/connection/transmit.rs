@@ -139,8 +139,10 @@ impl Connection {
     pub(super) fn measured(&mut self) {
         // Where it is the application that does not keep up, more room would only hold more.
         let keeps_up = self.recv_window.unread() < self.stream_window as usize / 2;
-        if self.bandwidth.answered(self.stream_window) && keeps_up && self.acknowledged {
-            let before = self.stream_window;
+        let before = self.stream_window;
+        // Nor may all streams together hold more than there is for them, should they all stand unread one day.
+        let fits = before as usize * 4 * self.streams.len().max(1) <= self.config.max_buffered;
+        if self.bandwidth.answered(self.stream_window) && keeps_up && fits && self.acknowledged {
             self.stream_window = before.saturating_mul(2).min(self.config.max_stream_window);
             // One frame for all streams, those to come included.
             let by = i64::from(self.stream_window) - i64::from(before);

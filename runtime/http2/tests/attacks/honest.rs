@@ -2,13 +2,14 @@
 //! credit is found out.
 
 use std::io::IoSlice;
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use callwright_http2::{Config, Connection, ErrorCode, Event, RequestHead};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::peer::{PING, WINDOW_UPDATE, frame, window_update};
+use super::peer::{PING, WINDOW_UPDATE, frame, turn, window_update};
 
 struct Side {
     connection: Connection,
@@ -20,6 +21,7 @@ struct Pair {
     client: Side,
     server: Side,
     now: Instant,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Side {
@@ -52,10 +54,11 @@ impl Side {
 
 impl Pair {
     fn new() -> Pair {
+        let turn = turn();
         let now = Instant::now();
         let client = Side::new(Connection::client(Config::default(), now));
         let server = Side::new(Connection::server(Config::default(), now));
-        let mut pair = Pair { client, server, now };
+        let mut pair = Pair { client, server, now, _turn: turn };
         pair.drive();
         pair
     }

@@ -29,6 +29,11 @@ pub(crate) const END_HEADERS: u8 = 4;
 /// `:method: POST`, `:scheme: http`, `:path: /`.
 pub(crate) const REQUEST: [u8; 3] = [0x83, 0x86, 0x84];
 
+/// Waits until no other test runs.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
     [&[a, b, c, kind, flags], &stream.to_be_bytes()[..], payload].concat()
@@ -68,7 +73,7 @@ pub(crate) struct Victim {
 
 impl Victim {
     pub(crate) fn new(config: Config, application: fn(&mut Connection, &Event)) -> Victim {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let now = Instant::now();
         let before = MEMORY.allocated();
         let connection = Connection::server(config, now);

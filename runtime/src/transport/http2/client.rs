@@ -1,33 +1,67 @@
-//! A client's connection: made, used to open streams, watched until it ends.
+//! A client's connection: its task, and what calls do to it.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::uri::Scheme;
-use http::{Method, Request, Uri, Version};
+use callwright_http2::{Connection, RequestHead as Http2Head};
+use http::{HeaderValue, Method};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use super::preface::{FirstFrame, Watched};
-use super::stream::{RecvHalf, SendHalf};
+use super::driver::{Driver, Lost, News};
+use super::ready::Ready;
+use super::{CLIENT_BUFFERED, config, header_limit};
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::io::Io;
 use crate::transport::limits::Limits;
-use crate::transport::{Address, ConnectError, MAX_HEADER_LIST_SIZE, Stage, StreamError};
-
-type H2Connection = h2::client::Connection<Watched<Io>, Bytes>;
+use crate::transport::stream::{self, RecvStream, SendStream, Stream, Way};
+use crate::transport::{Address, ConnectError, Stage, StreamError};
 
 /// A connection to a server. It closes when this and the last stream are gone.
 #[derive(Debug)]
-pub(crate) struct Link {
-    sender: h2::client::SendRequest<Bytes>,
-    first: Arc<OnceLock<FirstFrame>>,
+pub(in crate::transport) struct Link {
+    calls: Arc<Calls>,
+    header_limit: usize,
     driver: AbortHandle,
-    /// Dropped with the link, which tells the driver that no more streams will be asked for.
-    _released: oneshot::Sender<()>,
+}
+
+/// Calls that wait for their stream to be opened by the task.
+#[derive(Debug)]
+struct Calls {
+    waiting: Mutex<Waiting>,
+    ready: Arc<Ready>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    opens: Vec<Open>,
+    /// The connection takes no more.
+    shut: bool,
+    /// Nobody will ask for more.
+    released: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    head: RequestHead,
+    stream: Arc<Stream>,
+}
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more calls; those that wait were not sent.
+    fn shut(&self) {
+        let mut waiting = self.lock();
+        waiting.shut = true;
+        let opens = std::mem::take(&mut waiting.opens);
+        drop(waiting);
+        opens.into_iter().for_each(|open| open.stream.fail(StreamError::gone_away()));
+    }
 }
 
 /// Begins HTTP/2 on `io`, and waits until the server has sent its SETTINGS.
@@ -36,53 +70,28 @@ pub(in crate::transport) async fn connect(
     io: Io,
     limits: Arc<Limits>,
 ) -> Result<(Link, watch::Receiver<Life>), ConnectError> {
-    let (io, first) = Watched::server(io);
-    let (sender, connection) = h2::client::Builder::new()
-        .initial_window_size(super::STREAM_WINDOW)
-        .initial_connection_window_size(super::CLIENT_CONNECTION_WINDOW)
-        .max_header_list_size(MAX_HEADER_LIST_SIZE)
-        .max_send_buffer_size(super::SEND_BUFFER)
-        .data_frame_budget(super::SMALL_FRAME_BUDGET)
-        .max_concurrent_reset_streams(super::REMEMBERED_RESETS)
-        // A server that goes on sending on a stream has not heard yet that the call was cancelled.
-        .max_local_error_reset_streams(None)
-        .enable_push(false)
-        .handshake::<_, Bytes>(io)
-        .await
-        .map_err(|error| ConnectError::new(address, Stage::Http2, error))?;
-
+    let engine = Connection::client(config(CLIENT_BUFFERED), Instant::now().into_std());
+    let driver = Driver::new(io, engine, Way::Requests);
+    let calls = Arc::new(Calls { waiting: Mutex::default(), ready: driver.ready.clone() });
     let (life_sender, life) = watch::channel(Life::Open);
-    let (settled, first_frame) = oneshot::channel();
-    let (released, release) = oneshot::channel();
-    let driver = Driver {
-        connection,
-        probe: Some(sender.clone()),
-        first: first.clone(),
-        settled: Some(settled),
-        limits,
-        life: life_sender,
-        release: Some(release),
-    };
-    let driver = tokio::spawn(driver.run()).abort_handle();
+    let (settled, settles) = oneshot::channel();
+    let task = Task { driver, calls: calls.clone(), limits, life: life_sender, settled: Some(settled) };
+    let driver = tokio::spawn(task.run()).abort_handle();
     let aborts = AbortOnDrop(Some(driver.clone()));
-    let refused = |cause: String| Err(ConnectError::new(address, Stage::Http2, cause));
-    match first_frame.await {
-        Ok(Ok(FirstFrame::Settings { .. })) => {}
-        Ok(Ok(FirstFrame::Http1)) => return refused("the server answered in HTTP/1.1, not HTTP/2".into()),
-        Ok(Ok(FirstFrame::Other)) => {
-            return refused("the server's first frame was not SETTINGS: it does not speak HTTP/2".into());
-        }
-        Ok(Err(cause)) => return refused(cause),
-        Err(_) => return refused("the connection was closed".into()),
-    }
+    let refused = |cause: String| ConnectError::new(address, Stage::Http2, cause);
+    let header_limit = match settles.await {
+        Ok(Ok(limit)) => limit,
+        Ok(Err(cause)) => return Err(refused(cause)),
+        Err(_) => return Err(refused("the connection was closed".into())),
+    };
     aborts.disarm();
-    Ok((Link { sender, first, driver, _released: released }, life))
+    Ok((Link { calls, header_limit, driver }, life))
 }
 
 impl Link {
     /// The largest header list that the server takes, in bytes.
     pub(in crate::transport) fn header_limit(&self) -> usize {
-        FirstFrame::header_limit(&self.first)
+        self.header_limit
     }
 
     /// Opens a stream; with a first message it goes out in the same write, and `end` half-closes behind it.
@@ -91,25 +100,22 @@ impl Link {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
-    ) -> Result<(SendHalf, RecvHalf), StreamError> {
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(head.authority);
-        uri.path_and_query = Some(head.path);
-        let mut request = Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = Uri::from_parts(uri).map_err(|_| StreamError::ended())?;
-        *request.headers_mut() = head.headers;
-
-        let end_at_head = end && first.is_none();
-        let (response, stream) =
-            self.sender.clone().send_request(request, end_at_head).map_err(StreamError::from_h2)?;
-        let mut send = SendHalf::new(stream);
-        if let Some(first) = first {
-            send.send_now(first, end)?;
+    ) -> Result<(SendStream, RecvStream), StreamError> {
+        let stream = Stream::new();
+        let (mut send, recv) = stream::client_halves(&stream);
+        match first {
+            Some(first) => send.send_now(first, end)?,
+            None if end => send.finish()?,
+            None => {}
         }
-        Ok((send, RecvHalf::with_head(response)))
+        let mut waiting = self.calls.lock();
+        if waiting.shut {
+            return Err(StreamError::gone_away());
+        }
+        waiting.opens.push(Open { head, stream });
+        drop(waiting);
+        self.calls.ready.wake();
+        Ok((send, recv))
     }
 
     /// What ends the connection at once when it is aborted.
@@ -118,7 +124,14 @@ impl Link {
     }
 }
 
-/// Ends the driver of a connection that nobody got.
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.calls.lock().released = true;
+        self.calls.ready.wake();
+    }
+}
+
+/// Ends the task of a connection that nobody got.
 struct AbortOnDrop(Option<AbortHandle>);
 
 impl AbortOnDrop {
@@ -136,48 +149,97 @@ impl Drop for AbortOnDrop {
 }
 
 /// Runs a connection, and says what becomes of it.
-struct Driver {
-    connection: H2Connection,
-    /// Tells when the connection takes no new streams; held only while somebody could ask for one.
-    probe: Option<h2::client::SendRequest<Bytes>>,
-    first: Arc<OnceLock<FirstFrame>>,
-    settled: Option<oneshot::Sender<Result<FirstFrame, String>>>,
+struct Task {
+    driver: Driver,
+    calls: Arc<Calls>,
     limits: Arc<Limits>,
     life: watch::Sender<Life>,
-    release: Option<oneshot::Receiver<()>>,
+    settled: Option<oneshot::Sender<Result<usize, String>>>,
 }
 
-impl Driver {
+impl Task {
     async fn run(mut self) {
-        let ended = poll_fn(|cx| self.poll(cx)).await;
+        let Task { driver, calls, limits, life, settled } = &mut self;
+        let mut opens: Vec<Open> = Vec::new();
+        let ended = poll_fn(|cx| {
+            let news = |driver: &mut Driver, news: News| match news {
+                News::Ready => {
+                    limits.allow(driver.engine.max_streams());
+                    if let Some(settled) = settled.take() {
+                        let limit = header_limit(driver.engine.peer_max_header_list_size());
+                        let _ = settled.send(Ok(limit));
+                    }
+                }
+                News::StreamFreed => limits.allow(driver.engine.max_streams()),
+                News::GoAway => {
+                    calls.shut();
+                    life.send_replace(Life::Draining);
+                }
+                // A server sends none: the engine has refused it.
+                News::Request(..) => {}
+            };
+            let act = |driver: &mut Driver| {
+                let mut waiting = calls.lock();
+                opens.append(&mut waiting.opens);
+                let released = waiting.released;
+                drop(waiting);
+                open_all(driver, &mut opens);
+                if released && opens.is_empty() && driver.streams() == 0 {
+                    driver.engine.drain();
+                }
+            };
+            driver.poll(cx, news, act)
+        })
+        .await;
         if let Some(settled) = self.settled.take() {
-            let first = self.first.get().copied();
-            let _ = settled.send(match (first, ended) {
-                (Some(first @ (FirstFrame::Http1 | FirstFrame::Other)), _) => Ok(first),
-                (_, Ok(())) => Err("the server closed the connection before its SETTINGS".into()),
-                (_, Err(error)) => Err(format!("the connection ended before the server's SETTINGS: {error}")),
-            });
+            let _ = settled.send(Err(refusal(ended, self.driver.first_bytes())));
         }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.calls.shut();
         self.life.send_replace(Life::Closed);
     }
+}
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        if self.release.as_mut().is_some_and(|release| Pin::new(release).poll(cx).is_ready()) {
-            self.release = None;
-            self.probe = None;
+/// Opens streams in their order, as many as the server takes.
+fn open_all(driver: &mut Driver, opens: &mut Vec<Open>) {
+    let mut waiting = std::mem::take(opens).into_iter();
+    while driver.engine.has_room_for_stream()
+        && let Some(Open { head, stream }) = waiting.next()
+    {
+        let RequestHead { authority, path, headers, .. } = head;
+        match driver.engine.open(request(&authority, &path), &headers, false) {
+            Ok(id) => driver.carry(id, stream, false),
+            Err(_) => stream.fail(StreamError::gone_away()),
         }
-        let ended = Pin::new(&mut self.connection).poll(cx);
-        self.limits.allow(self.connection.max_concurrent_send_streams());
-        if let Some(first) = self.first.get()
-            && let Some(settled) = self.settled.take()
-        {
-            let _ = settled.send(Ok(*first));
-        }
-        let refuses = self.probe.as_mut().is_some_and(|probe| matches!(probe.poll_ready(cx), Poll::Ready(Err(_))));
-        if refuses {
-            self.probe = None;
-            self.life.send_replace(Life::Draining);
-        }
-        ended
+    }
+    if driver.engine.takes_streams() {
+        opens.extend(waiting);
+    } else {
+        waiting.for_each(|open| open.stream.fail(StreamError::gone_away()));
+    }
+}
+
+fn request(authority: &http::uri::Authority, path: &http::uri::PathAndQuery) -> Http2Head {
+    // An authority and a path are text that can stand in a header: they were parsed as such.
+    let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("/"));
+    Http2Head {
+        method: Method::POST,
+        scheme: HeaderValue::from_static("http"),
+        authority: Some(value(authority.as_str())),
+        path: value(path.as_str()),
+    }
+}
+
+/// Why there is no connection, by what the server said first.
+fn refusal(ended: Result<(), Lost>, first: &[u8]) -> String {
+    match ended {
+        Err(Lost::Protocol(_)) if first.starts_with(b"HTTP/1") => "the server answered in HTTP/1.1, not HTTP/2".into(),
+        Err(Lost::Protocol(_)) => "the server's first frame was not SETTINGS: it does not speak HTTP/2".into(),
+        Err(Lost::Closed) | Ok(()) => "the server closed the connection before its SETTINGS".into(),
+        Err(lost) => format!("the connection ended before the server's SETTINGS: {lost}"),
     }
 }

@@ -1,27 +1,36 @@
-//! HTTP/2 under calls, by a library of which no type shows outside this folder.
+//! HTTP/2 under calls: the engine of `callwright-http2`, driven by one task a connection.
+//!
+//! The task owns the connection; no lock is around it. Calls put what they send into their [streams](super::stream), and
+//! the stream's waker puts its id into a list that the task takes out ([`ready`]).
 
 pub(super) mod client;
-mod preface;
+mod driver;
+mod ready;
 pub(super) mod server;
-pub(super) mod stream;
 
-use super::STREAM_WINDOW;
+use callwright_http2::Config;
 
-/// Window of a client's connection, in bytes: as many streams as a server allows may stand unread, and the calls beside
-/// them go on. (The library gives a connection's window back only as its streams are read.)
-const CLIENT_CONNECTION_WINDOW: u32 = 1024 * 1024 * 1024;
-/// Window of a server's connection, in bytes: room for 256 handlers that do not read, and a bound on what one client can
-/// make the server hold.
-const SERVER_CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
-/// What one stream may have waiting for the peer, in bytes.
-const SEND_BUFFER: usize = 256 * 1024;
-/// The library's count of small DATA frames is switched off: it never gives back what arrived for a stream that was
-/// reset, so that a connection on which streams of small messages are cancelled dies sooner or later. The connection's
-/// window is what bounds the memory.
-const SMALL_FRAME_BUDGET: usize = usize::MAX;
-/// How many streams that ended before the peer knew are remembered, for a second. What still arrives for one of them is
-/// dropped; for one that is forgotten it counts as the peer's fault, and at the library's 1,024 the connection ends.
-const REMEMBERED_RESETS: usize = 4096;
-/// How many calls a client may cancel before the server has looked at them. The library's own 20 end the connection of a
-/// client that gives up some calls at once; an attacker who opens and resets streams for ever passes this soon.
-const UNSEEN_RESETS: usize = 4096;
+/// What goes out whatever the peer says, in bytes: a message of many times this is what metadata is not for.
+const LARGEST_HEADER_LIST: usize = 512 * 1024;
+/// What all streams of a client's connection together may hold unread, in bytes: as many streams as a server allows may
+/// stand unread, and the calls beside them go on.
+const CLIENT_BUFFERED: usize = 1024 * 1024 * 1024;
+/// The same for a server, whose clients are not trusted so far.
+const SERVER_BUFFERED: usize = 256 * 1024 * 1024;
+
+/// How far the window of a stream grows, in bytes: the sixty-fourth part of what a server's connection holds, so that so many
+/// streams may stand unread beside those that are read.
+const MAX_STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+
+fn config(max_buffered: usize) -> Config {
+    let mut config = Config::default();
+    config.max_buffered = max_buffered;
+    config.max_stream_window = MAX_STREAM_WINDOW;
+    config.max_header_list_size = super::MAX_HEADER_LIST_SIZE;
+    config
+}
+
+/// The largest header list that can be sent to a peer that said this, in bytes.
+fn header_limit(said: Option<u32>) -> usize {
+    said.and_then(|size| usize::try_from(size).ok()).unwrap_or(LARGEST_HEADER_LIST).min(LARGEST_HEADER_LIST)
+}

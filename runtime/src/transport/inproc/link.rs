@@ -1,6 +1,5 @@
 //! A connection within the process: who opens streams, who takes them, and how both learn of its end.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -9,12 +8,13 @@ use bytes::Bytes;
 use http::{Method, Request, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::HEADER_LIMIT;
 use super::registry;
-use super::stream::{self, RecvHalf, SendHalf, Stream};
 use crate::transport::StreamError;
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::limits::Limits;
 use crate::transport::server::{InProcess, Incoming};
+use crate::transport::stream::{self, RecvStream, SendStream, Stream};
 
 /// A connection's streams and its state, shared by both sides.
 #[derive(Debug)]
@@ -25,8 +25,9 @@ pub(crate) struct Session {
 
 #[derive(Debug, Default)]
 struct Streams {
-    next: u64,
-    open: HashMap<u64, Weak<Stream>>,
+    open: Vec<Weak<Stream>>,
+    /// How many there may be before those that are gone are looked for.
+    room: usize,
 }
 
 impl Session {
@@ -34,24 +35,21 @@ impl Session {
     pub(in crate::transport) fn close(&self, reason: &'static str) {
         self.life.send_replace(Life::Closed);
         let open = std::mem::take(&mut self.lock().open);
-        open.values().filter_map(Weak::upgrade).for_each(|stream| stream.fail(StreamError::closed(reason)));
+        open.iter().filter_map(Weak::upgrade).for_each(|stream| stream.fail(StreamError::closed(reason)));
     }
 
     pub(in crate::transport) fn is_closed(&self) -> bool {
         *self.life.borrow() == Life::Closed
     }
 
-    /// Forgets a stream that nobody holds any more.
-    pub(super) fn forget(&self, id: u64) {
-        self.lock().open.remove(&id);
-    }
-
-    fn open_stream(self: &Arc<Self>) -> Arc<Stream> {
+    fn open_stream(&self) -> Arc<Stream> {
+        let stream = Stream::new();
         let mut streams = self.lock();
-        let id = streams.next;
-        streams.next += 1;
-        let stream = Arc::new(Stream::new(id, Arc::downgrade(self)));
-        streams.open.insert(id, Arc::downgrade(&stream));
+        if streams.open.len() >= streams.room {
+            streams.open.retain(|stream| stream.strong_count() > 0);
+            streams.room = 2 * streams.open.len() + 16;
+        }
+        streams.open.push(Arc::downgrade(&stream));
         stream
     }
 
@@ -104,7 +102,7 @@ impl Link {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
-    ) -> Result<(SendHalf, RecvHalf), StreamError> {
+    ) -> Result<(SendStream, RecvStream), StreamError> {
         if *self.session.life.borrow() != Life::Open {
             return Err(StreamError::closed("it takes no more calls"));
         }
@@ -115,13 +113,15 @@ impl Link {
         *request.headers_mut() = head.headers;
         request.extensions_mut().insert(InProcess { wait_for_ready: head.wait_for_ready });
 
-        let (mut send, recv, server_recv, server_send) = stream::halves(self.session.open_stream());
+        let stream = self.session.open_stream();
+        let (mut send, recv) = stream::client_halves(&stream);
+        let (server_recv, server_send) = stream::server_halves(&stream, HEADER_LIMIT);
         match first {
             Some(first) => send.send_now(first, end)?,
             None if end => send.finish()?,
             None => {}
         }
-        let incoming = Incoming { head: request.into_parts().0, recv: server_recv.into(), send: server_send.into() };
+        let incoming = Incoming { head: request.into_parts().0, recv: server_recv, send: server_send };
         self.calls.send(incoming).map_err(|_| StreamError::closed("it takes no more calls"))?;
         Ok((send, recv))
     }

@@ -5,12 +5,10 @@
 
 mod link;
 mod registry;
-mod stream;
 
 pub(crate) use link::{Accepted, Dial, Session};
 pub(super) use link::{Link, connect};
 pub(crate) use registry::Listener;
-pub(crate) use stream::{RecvHalf, ResponseHalf, SendHalf};
 
 /// Largest header list that is taken, in bytes.
 pub(super) const HEADER_LIMIT: usize = super::MAX_HEADER_LIST_SIZE as usize;

@@ -1,0 +1,437 @@
+//! The task of a connection: moves bytes between the socket and the engine, and events between the engine and the streams.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use callwright_http2::{Connection, ConnectionError, ErrorCode, Event as Http2Event};
+use http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use super::ready::Ready;
+use crate::transport::StreamError;
+use crate::transport::io::Io;
+use crate::transport::stream::{Event, Stream, Way};
+
+/// How much is read at a time once a connection is busy, in bytes, and before that.
+const READ: usize = 64 * 1024;
+const FIRST_READ: usize = 8 * 1024;
+/// So much of a stream may be unread before the peer's window waits for the reader, in bytes. What is below is given back as it
+/// arrives, so that small messages cost the reader no word with the connection.
+const AHEAD: usize = 128 * 1024;
+/// How often the task goes round before it lets other tasks have a turn.
+const ROUNDS: usize = 32;
+/// How long the peer has to close its side once this side has said its last. A socket that is closed while something of
+/// the peer's is unread would take back what the peer has not read either.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a connection is over.
+#[derive(Clone, Debug)]
+pub(super) enum Lost {
+    /// The socket was closed or broke.
+    Socket(Arc<io::Error>),
+    /// The peer closed the connection.
+    Closed,
+    /// The peer broke the protocol.
+    Protocol(ConnectionError),
+    /// The peer said GOAWAY for this reason.
+    GoAway(ErrorCode, String),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Socket(error) => write!(f, "{error}"),
+            Lost::Closed => f.write_str("the peer closed it"),
+            Lost::Protocol(error) => write!(f, "{error}"),
+            Lost::GoAway(code, debug) if debug.is_empty() => write!(f, "the peer ended it with GOAWAY: {code}"),
+            Lost::GoAway(code, debug) => write!(f, "the peer ended it with GOAWAY: {code} ({debug:?})"),
+        }
+    }
+}
+
+impl Error for Lost {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Lost::Socket(error) => Some(&**error),
+            Lost::Protocol(error) => Some(error),
+            Lost::Closed | Lost::GoAway(..) => None,
+        }
+    }
+}
+
+/// A stream that the connection carries.
+struct Entry {
+    stream: Arc<Stream>,
+    waker: Waker,
+    /// What arrived and was not reported to the engine as read.
+    owed: usize,
+    /// All of it has left, all of it has arrived.
+    sent: bool,
+    received: bool,
+}
+
+/// What a connection tells its own side of, beside what it tells the streams.
+#[expect(clippy::large_enum_variant, reason = "each is passed on at once")]
+pub(super) enum News {
+    /// The peer's settings are known.
+    Ready,
+    /// A request, on a stream that is new.
+    Request(u32, callwright_http2::RequestHead, http::HeaderMap, bool),
+    /// The peer takes no more streams.
+    GoAway,
+    StreamFreed,
+}
+
+/// Drives a connection.
+pub(super) struct Driver {
+    io: Io,
+    pub(super) engine: Connection,
+    pub(super) ready: Arc<Ready>,
+    entries: HashMap<u32, Entry>,
+    /// The way that leaves here: requests at a client.
+    way: Way,
+    buffer: BytesMut,
+    chunk: usize,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while this side has said its last, or wants to.
+    lingering: Option<Pin<Box<Sleep>>>,
+    shut: bool,
+    lost: Option<Lost>,
+    went: Option<Lost>,
+    /// Reused: ids that are ready, and what a stream sends.
+    ids: Vec<u32>,
+    leaving: Vec<Event>,
+}
+
+impl Driver {
+    pub(super) fn new(io: Io, engine: Connection, way: Way) -> Driver {
+        Driver {
+            io,
+            engine,
+            ready: Arc::default(),
+            entries: HashMap::new(),
+            way,
+            buffer: BytesMut::new(),
+            chunk: FIRST_READ,
+            timer: None,
+            lingering: None,
+            shut: false,
+            lost: None,
+            went: None,
+            ids: Vec::new(),
+            leaving: Vec::new(),
+        }
+    }
+
+    /// How many streams the connection carries.
+    pub(super) fn streams(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What the connection's first bytes were, where they are no HTTP/2.
+    pub(super) fn first_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Carries a stream from now on.
+    pub(super) fn carry(&mut self, id: u32, stream: Arc<Stream>, received: bool) {
+        let waker = self.ready.waker(id);
+        self.entries.insert(id, Entry { stream, waker, owed: 0, sent: false, received });
+        self.pump(id);
+    }
+
+    /// Moves what there is to move. Ready when the connection is over; `news` is called for what the connection's own side
+    /// has to know, and may use the engine, and `act` once a round for what that side wants.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut news: impl FnMut(&mut Driver, News),
+        mut act: impl FnMut(&mut Driver),
+    ) -> Poll<Result<(), Lost>> {
+        for _ in 0..ROUNDS {
+            self.ready.register(cx.waker());
+            let read = self.poll_read(cx, &mut news);
+            act(self);
+            let served = self.serve_ready();
+            let written = match self.poll_write(cx) {
+                Ok(written) => written,
+                Err(error) => return Poll::Ready(Err(self.over(Lost::Socket(Arc::new(error))))),
+            };
+            match &read {
+                Ok(_) => {}
+                // The peer is told why, if it still listens.
+                Err(lost @ Lost::Protocol(_)) if self.engine.is_ready() => {
+                    let lost = lost.clone();
+                    self.lost = Some(self.over(lost));
+                    continue;
+                }
+                Err(lost) => {
+                    let lost = self.went.clone().unwrap_or_else(|| lost.clone());
+                    return Poll::Ready(Err(self.over(lost)));
+                }
+            }
+            if self.engine.is_done() && self.entries.is_empty() {
+                return self.poll_end(cx);
+            }
+            if !read.unwrap_or(false) && !served && !written {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once, and tells what happened; whether there was anything.
+    fn poll_read(&mut self, cx: &mut Context<'_>, news: &mut impl FnMut(&mut Driver, News)) -> Result<bool, Lost> {
+        let mut moved = false;
+        if self.lost.is_some() {
+            return Ok(false);
+        }
+        if self.poll_timer(cx) || self.engine.wants_read() {
+            if self.buffer.capacity() - self.buffer.len() < self.chunk / 4 {
+                self.buffer.reserve(self.chunk);
+            }
+            let room = self.buffer.capacity() - self.buffer.len();
+            let read = match pin!(self.io.read_buf(&mut self.buffer)).poll(cx) {
+                Poll::Ready(Ok(0)) => Some(Err(Lost::Closed)),
+                Poll::Ready(Ok(count)) => {
+                    // One that fills what there is has more to come.
+                    self.chunk = if count == room { READ } else { self.chunk };
+                    Some(Ok(()))
+                }
+                Poll::Ready(Err(error)) => Some(Err(Lost::Socket(Arc::new(error)))),
+                Poll::Pending => None,
+            };
+            moved = matches!(read, Some(Ok(())));
+            let handled = self.engine.handle_read(Instant::now().into_std(), &mut self.buffer);
+            self.dispatch(news);
+            handled.map_err(Lost::Protocol)?;
+            if let Some(Err(lost)) = read {
+                self.engine.handle_close();
+                return Err(lost);
+            }
+        }
+        self.set_timer();
+        Ok(moved)
+    }
+
+    /// Whether the time has come at which the engine wanted to go on.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
+        if due {
+            self.timer = None;
+        }
+        due
+    }
+
+    fn set_timer(&mut self) {
+        match self.engine.poll_timeout() {
+            None => self.timer = None,
+            Some(at) if self.timer.is_none() => {
+                self.timer = Some(Box::pin(tokio::time::sleep_until(at.into())));
+                // It has to be polled once to be counted on.
+                self.ready.wake();
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Tells the streams what happened on the connection.
+    fn dispatch(&mut self, news: &mut impl FnMut(&mut Driver, News)) {
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                Http2Event::Ready => news(self, News::Ready),
+                Http2Event::Headers { id, head: callwright_http2::Head::Request(head), fields, end } => {
+                    news(self, News::Request(id, head, fields, end));
+                }
+                Http2Event::Headers { id, head: callwright_http2::Head::Response(status), fields, end } => {
+                    self.deliver(id, Some(Event::Headers { status: status.as_u16(), headers: fields, end }), end);
+                }
+                Http2Event::Data { id, data, end } => self.deliver(id, Some(Event::Data(data)), end),
+                Http2Event::Trailers { id, fields } => self.deliver(id, Some(Event::Trailers(fields)), true),
+                Http2Event::Reset { id, code, by_peer, unprocessed } => {
+                    if let Some(entry) = self.entries.remove(&id) {
+                        entry.stream.fail(match (by_peer, unprocessed) {
+                            (true, true) if code != ErrorCode::REFUSED_STREAM || self.went.is_some() => {
+                                StreamError::gone_away()
+                            }
+                            (true, _) => StreamError::reset(code),
+                            (false, _) => StreamError::refused(code),
+                        });
+                    }
+                }
+                Http2Event::Writable { id } => self.pump(id),
+                Http2Event::StreamFreed => news(self, News::StreamFreed),
+                Http2Event::GoAway { code, debug } => {
+                    self.went = Some(Lost::GoAway(code, debug));
+                    news(self, News::GoAway);
+                }
+                // Nobody here sends a PING of its own yet.
+                _ => {}
+            }
+        }
+    }
+
+    fn deliver(&mut self, id: u32, event: Option<Event>, end: bool) {
+        let arrived = match &event {
+            Some(Event::Data(data)) => data.len(),
+            _ => 0,
+        };
+        let Some(entry) = self.entries.get_mut(&id) else {
+            // Of a stream that was given up here.
+            return self.engine.read(id, arrived);
+        };
+        let event = event.filter(|event| !matches!(event, Event::Data(data) if data.is_empty()));
+        let (waiting, unread) = entry.stream.deliver(self.way, event, end);
+        entry.owed += arrived;
+        entry.received |= end;
+        let keep = if unread { 0 } else { waiting.saturating_sub(AHEAD) };
+        if entry.owed > keep {
+            let read = entry.owed - keep;
+            entry.owed = keep;
+            self.engine.read(id, read);
+        }
+        if end || keep > 0 {
+            self.pump(id);
+        }
+    }
+
+    /// Takes what a stream has to send, as far as there is room for it, and what became of it here.
+    fn pump(&mut self, id: u32) {
+        // Without room, the engine tells when there is some again.
+        while self.pump_once(id) {}
+    }
+
+    /// Whether there may be more to take.
+    fn pump_once(&mut self, id: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        let room = if entry.sent { 0 } else { self.engine.room(id) };
+        let standing = entry.stream.take(self.way, room, AHEAD, &entry.waker, &mut self.leaving);
+        let keep = if standing.unread { 0 } else { standing.waiting.saturating_sub(AHEAD) };
+        if entry.owed > keep {
+            self.engine.read(id, entry.owed - keep);
+            entry.owed = keep;
+        }
+        if standing.failed {
+            // The call gave up; a stream that broke is no longer among the entries.
+            self.leaving.clear();
+            self.entries.remove(&id);
+            self.engine.reset(id, ErrorCode::CANCEL);
+            return false;
+        }
+        let just_sent = standing.sent && !entry.sent;
+        entry.sent |= standing.sent;
+        let (sent, received) = (entry.sent, entry.received);
+        let mut ended = false;
+        let last = self.leaving.len().wrapping_sub(1);
+        for (at, event) in self.leaving.drain(..).enumerate() {
+            match event {
+                Event::Headers { status, headers, end } => {
+                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    self.engine.respond(id, status, &headers, end);
+                    ended |= end;
+                }
+                Event::Data(data) => {
+                    ended = just_sent && at == last;
+                    self.engine.send_data(id, data, ended);
+                }
+                Event::Trailers(fields) => {
+                    self.engine.send_trailers(id, fields);
+                    ended = true;
+                }
+                Event::End => {}
+            }
+        }
+        if just_sent && !ended {
+            self.engine.send_data(id, Bytes::new(), true);
+        }
+        if sent && received {
+            self.entries.remove(&id);
+        } else if standing.unread && received && self.way == Way::Requests {
+            // The answer is here, and nobody sends the rest of the request.
+            self.entries.remove(&id);
+            self.engine.reset(id, ErrorCode::CANCEL);
+        } else if standing.unread && sent && self.way == Way::Responses {
+            self.entries.remove(&id);
+            self.engine.stop_reading(id);
+        }
+        standing.more && room > 0
+    }
+
+    /// Serves the streams that have something; whether any had.
+    fn serve_ready(&mut self) -> bool {
+        let mut ids = std::mem::take(&mut self.ids);
+        self.ready.take(&mut ids);
+        let any = !ids.is_empty();
+        ids.drain(..).for_each(|id| self.pump(id));
+        self.ids = ids;
+        any
+    }
+
+    /// Writes what there is, as far as the socket takes it; whether it took anything.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut moved = false;
+        while let Some(output) = self.engine.poll_transmit() {
+            let mut slices = [IoSlice::new(&[]); 32];
+            let filled = output.slices(&mut slices);
+            match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..filled])? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => output.advance(written),
+                Poll::Pending => break,
+            }
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Closes this side once all is written, and waits for the peer to close its own; not for long.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if lingering.as_mut().poll(cx).is_pending() {
+            if self.engine.poll_transmit().is_some() {
+                return Poll::Pending;
+            }
+            if !self.shut {
+                // A socket that is broken already is closed all the same.
+                let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+                self.shut = true;
+            }
+            loop {
+                self.buffer.clear();
+                self.buffer.reserve(FIRST_READ);
+                match pin!(self.io.read_buf(&mut self.buffer)).poll(cx) {
+                    Poll::Ready(Ok(0) | Err(_)) => break,
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        }
+        Poll::Ready(self.lost.take().map_or(Ok(()), Err))
+    }
+
+    /// Tells all streams that the connection is over.
+    fn over(&mut self, lost: Lost) -> Lost {
+        let error: Arc<dyn Error + Send + Sync> = Arc::new(lost.clone());
+        for (_, entry) in self.entries.drain() {
+            entry.stream.fail(StreamError::broken(error.clone()));
+        }
+        lost
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for (_, entry) in self.entries.drain() {
+            entry.stream.fail(StreamError::closed("it was closed here"));
+        }
+    }
+}
