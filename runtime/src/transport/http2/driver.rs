@@ -219,6 +219,9 @@ impl Driver {
                 self.engine.handle_close();
                 return Err(lost);
             }
+        } else {
+            // What was sent or read since then has made events too.
+            self.dispatch(news);
         }
         self.set_timer();
         Ok(moved)
