@@ -25,6 +25,8 @@ use lexopt::prelude::*;
 use machine::Machine;
 use run::Bazel;
 
+use crate::task;
+
 const USAGE: &str = "\
 Builds tests/bazel with Bazel and runs its tests, changes files and checks what is built again, and builds
 examples/other_builds with make and rustc.
@@ -47,24 +49,7 @@ struct Arguments {
 
 /// Runs `bazel` with the arguments that follow its name.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments = match parse(args) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("cargo xtask bazel: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match execute(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("cargo xtask bazel: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    task::run("bazel", USAGE, parse(args), |arguments| execute(&arguments))
 }
 
 fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, lexopt::Error> {

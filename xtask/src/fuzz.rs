@@ -10,6 +10,7 @@ use lexopt::prelude::*;
 
 use crate::interop::install;
 use crate::interop::process::{self, Process};
+use crate::task;
 
 const USAGE: &str = "\
 Fuzzes the HTTP/2 engine: bytes of a peer without rules, header blocks against another decoder, and operations on both sides
@@ -33,24 +34,7 @@ const SHOWN_LINES: usize = 40;
 
 /// Runs `fuzz` with the arguments that follow its name.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let seconds = match parse(args) {
-        Ok(Some(seconds)) => seconds,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("cargo xtask fuzz: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match execute(seconds) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("cargo xtask fuzz: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    task::run("fuzz", USAGE, parse(args), execute)
 }
 
 fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<u64>, lexopt::Error> {

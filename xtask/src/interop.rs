@@ -22,6 +22,8 @@ use std::process::{Command, ExitCode};
 use lexopt::prelude::*;
 use report::Report;
 
+use crate::task;
+
 const USAGE: &str = "\
 Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways;
 and the command callwright against their servers; other languages' tools against ours.
@@ -59,24 +61,7 @@ struct Session {
 
 /// Runs `interop` with the arguments that follow its name.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments = match parse(args) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("cargo xtask interop: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match execute(arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("cargo xtask interop: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    task::run("interop", USAGE, parse(args), execute)
 }
 
 fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, lexopt::Error> {

@@ -6,6 +6,7 @@ mod r#gen;
 mod h2spec;
 mod interop;
 mod runtime;
+mod task;
 mod test;
 
 use std::process::ExitCode;

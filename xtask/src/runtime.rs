@@ -9,6 +9,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::interop::process;
+use crate::task;
 
 const USAGE: &str = "\
 Compiles the runtime and the plugin protoc-gen-callwright, and copies them, with all that the runtime is linked with, into
@@ -57,24 +58,7 @@ struct Arguments {
 
 /// Runs `runtime` with the arguments that follow its name.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments = match parse(args) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("cargo xtask runtime: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match execute(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cargo xtask runtime: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    task::run("runtime", USAGE, parse(args), |arguments| execute(&arguments).map(|()| ExitCode::SUCCESS))
 }
 
 fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Arguments>, lexopt::Error> {
