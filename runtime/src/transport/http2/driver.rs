@@ -79,6 +79,14 @@ struct Entry {
     received: bool,
 }
 
+impl Entry {
+    /// How much more counts as read, by what waits to be read now.
+    fn settle(&mut self, waiting: usize, unread: bool) -> usize {
+        let owed = if unread { 0 } else { waiting.saturating_sub(AHEAD).min(self.owed) };
+        std::mem::replace(&mut self.owed, owed) - owed
+    }
+}
+
 /// What a connection tells its own side of, beside what it tells the streams.
 #[expect(clippy::large_enum_variant, reason = "each is passed on at once")]
 pub(super) enum News {
@@ -297,13 +305,12 @@ impl Driver {
         let (waiting, unread) = entry.stream.deliver(self.way, event, end);
         entry.owed += arrived;
         entry.received |= end;
-        let keep = if unread { 0 } else { waiting.saturating_sub(AHEAD) };
-        if entry.owed > keep {
-            let read = entry.owed - keep;
-            entry.owed = keep;
+        let read = entry.settle(waiting, unread);
+        let owes = entry.owed > 0;
+        if read > 0 {
             self.engine.read(id, read);
         }
-        if end || keep > 0 {
+        if end || owes {
             self.pump(id);
         }
     }
@@ -319,10 +326,9 @@ impl Driver {
         let Some(entry) = self.entries.get_mut(&id) else { return false };
         let room = if entry.sent { 0 } else { self.engine.room(id) };
         let standing = entry.stream.take(self.way, room, AHEAD, &entry.waker, &mut self.leaving);
-        let keep = if standing.unread { 0 } else { standing.waiting.saturating_sub(AHEAD) };
-        if entry.owed > keep {
-            self.engine.read(id, entry.owed - keep);
-            entry.owed = keep;
+        let read = entry.settle(standing.waiting, standing.unread);
+        if read > 0 {
+            self.engine.read(id, read);
         }
         if standing.failed {
             // The call gave up; a stream that broke is no longer among the entries.
