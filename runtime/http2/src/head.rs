@@ -1,8 +1,9 @@
 //! The heads of requests and responses: what a header block comes to, and whether it is well formed (RFC 9113 section 8).
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+use crate::fields::Fields;
 use crate::hpack::{Encoder, Name, Value};
 
 /// The pseudo-headers of a request.
@@ -27,9 +28,37 @@ pub enum Head {
     Response(StatusCode),
 }
 
+/// The headers of a message as they arrived. A peer that sends the same block again has the same headers again, shared: what was
+/// made of them once can be kept by where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Headers {
+    /// The pseudo-headers.
+    pub head: Head,
+    /// The other headers.
+    pub fields: Fields,
+    /// What `content-length` says.
+    pub(crate) content_length: Option<u64>,
+}
+
+impl Headers {
+    /// Headers that did not arrive by HTTP/2.
+    pub fn new(head: Head, fields: Fields) -> Headers {
+        Headers { head, fields, content_length: None }
+    }
+
+    fn checked(head: Head, fields: Fields) -> Result<Headers, Malformed> {
+        let content_length = content_length(&fields)?;
+        Ok(Headers { head, fields, content_length })
+    }
+}
+
 /// What a message that breaks the rules of HTTP/2 is: its stream ends with PROTOCOL_ERROR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
+
+/// How many fields most messages have.
+const EXPECTED: usize = 8;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -42,7 +71,7 @@ pub(crate) struct Block {
     authority: Option<HeaderValue>,
     path: Option<HeaderValue>,
     status: Option<HeaderValue>,
-    fields: HeaderMap,
+    fields: Vec<(HeaderName, HeaderValue)>,
     size: usize,
     malformed: bool,
 }
@@ -66,7 +95,10 @@ impl Block {
             Name::Status => &mut self.status,
             Name::Field(name) => {
                 self.malformed |= !is_allowed(name, value);
-                self.malformed |= self.fields.try_append(name.clone(), value.clone()).is_err();
+                if self.fields.capacity() == 0 {
+                    self.fields.reserve(EXPECTED);
+                }
+                self.fields.push((name.clone(), value.clone()));
                 return;
             }
             // Extended CONNECT is not offered.
@@ -83,7 +115,7 @@ impl Block {
         self.size > limit
     }
 
-    pub(crate) fn request(self) -> Result<(RequestHead, HeaderMap), Malformed> {
+    pub(crate) fn request(self) -> Result<Headers, Malformed> {
         let Block { method: Some(method), scheme: Some(scheme), authority, path: Some(path), status: None, .. } = self
         else {
             return Err(Malformed);
@@ -92,28 +124,29 @@ impl Block {
             return Err(Malformed);
         }
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed)?;
-        let mut fields = self.fields;
+        let mut fields = Fields::from(self.fields);
         // The two name the same; where only one is there, it stands for both.
-        let authority = authority.or_else(|| fields.get(HOST).cloned());
-        fields.remove(HOST);
-        Ok((RequestHead { method, scheme, authority, path }, fields))
+        let authority = authority.or_else(|| fields.get(&HOST).cloned());
+        fields.remove(&HOST);
+        Headers::checked(Head::Request(RequestHead { method, scheme, authority, path }), fields)
     }
 
-    pub(crate) fn response(self) -> Result<(StatusCode, HeaderMap), Malformed> {
+    pub(crate) fn response(self) -> Result<Headers, Malformed> {
         let only_status =
             self.method.is_none() && self.scheme.is_none() && self.authority.is_none() && self.path.is_none();
         match self.status {
             Some(status) if only_status && !self.malformed => {
-                Ok((StatusCode::from_bytes(status.as_bytes()).map_err(|_| Malformed)?, self.fields))
+                let status = StatusCode::from_bytes(status.as_bytes()).map_err(|_| Malformed)?;
+                Headers::checked(Head::Response(status), self.fields.into())
             }
             _ => Err(Malformed),
         }
     }
 
-    pub(crate) fn trailers(self) -> Result<HeaderMap, Malformed> {
+    pub(crate) fn trailers(self) -> Result<Fields, Malformed> {
         let has_pseudo =
             [&self.method, &self.scheme, &self.authority, &self.path, &self.status].into_iter().any(Option::is_some);
-        if has_pseudo || self.malformed { Err(Malformed) } else { Ok(self.fields) }
+        if has_pseudo || self.malformed { Err(Malformed) } else { Ok(self.fields.into()) }
     }
 }
 
@@ -126,9 +159,9 @@ fn is_allowed(name: &HeaderName, value: &HeaderValue) -> bool {
 }
 
 /// What `content-length` says; several that differ, or that are no numbers, are malformed.
-pub(crate) fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Malformed> {
+fn content_length(fields: &Fields) -> Result<Option<u64>, Malformed> {
     let mut said = None;
-    for value in fields.get_all(CONTENT_LENGTH) {
+    for (_, value) in fields.iter().filter(|(name, _)| **name == CONTENT_LENGTH) {
         let text = value.to_str().map_err(|_| Malformed)?;
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Malformed);
@@ -141,35 +174,41 @@ pub(crate) fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Malforme
     Ok(said)
 }
 
+/// The pseudo-headers of a block that is to be written; trailers have none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pseudo<'a> {
+    Request(&'a RequestHead),
+    Response(StatusCode),
+    Trailers,
+}
+
 /// Writes the block of a message.
-pub(crate) fn encode(head: Option<&Head>, fields: &HeaderMap, encoder: &mut Encoder, to: &mut Vec<u8>) {
+pub(crate) fn encode(pseudo: Pseudo<'_>, fields: &Fields, encoder: &mut Encoder, to: &mut Vec<u8>) {
     encoder.begin(to);
-    match head {
-        Some(Head::Request(head)) => {
-            encoder.field(&Name::Method, &method_value(&head.method), to);
-            encoder.field(&Name::Scheme, &head.scheme, to);
+    match pseudo {
+        Pseudo::Request(head) => {
+            match head.method {
+                Method::POST => encoder.is_static(3, to),
+                Method::GET => encoder.is_static(2, to),
+                // A method is a token, and every token can stand in a header.
+                _ => encoder.field(&Name::Method, &value(head.method.as_str()), to),
+            }
+            match head.scheme.as_bytes() {
+                b"http" => encoder.is_static(6, to),
+                _ => encoder.field(&Name::Scheme, &head.scheme, to),
+            }
             encoder.field(&Name::Path, &head.path, to);
             if let Some(authority) = &head.authority {
                 encoder.field(&Name::Authority, authority, to);
             }
         }
-        Some(Head::Response(status)) => encoder.field(&Name::Status, &status_value(*status), to),
-        None => {}
+        Pseudo::Response(StatusCode::OK) => encoder.is_static(8, to),
+        Pseudo::Response(status) => encoder.field(&Name::Status, &HeaderValue::from(status.as_u16()), to),
+        Pseudo::Trailers => {}
     }
-    for (name, value) in fields {
-        encoder.field(&Name::Field(name.clone()), value, to);
-    }
+    encoder.fields(fields, to);
 }
 
-fn method_value(method: &Method) -> HeaderValue {
-    match *method {
-        Method::POST => HeaderValue::from_static("POST"),
-        Method::GET => HeaderValue::from_static("GET"),
-        // A method is a token, and every token can stand in a header.
-        _ => HeaderValue::from_str(method.as_str()).unwrap_or(HeaderValue::from_static("POST")),
-    }
-}
-
-fn status_value(status: StatusCode) -> HeaderValue {
-    if status == StatusCode::OK { HeaderValue::from_static("200") } else { HeaderValue::from(status.as_u16()) }
+fn value(token: &str) -> HeaderValue {
+    HeaderValue::from_str(token).unwrap_or(HeaderValue::from_static("POST"))
 }

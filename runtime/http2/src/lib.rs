@@ -6,16 +6,20 @@
 mod config;
 mod connection;
 mod error;
+mod fields;
 mod flow;
 mod frame;
 mod head;
 mod hpack;
 mod output;
 mod stream;
+mod stream_map;
 mod throttle;
 
 pub use config::Config;
 pub use connection::{Connection, Event, OpenError, Stats};
 pub use error::{ConnectionError, ErrorCode};
-pub use head::{Head, RequestHead};
+pub use fields::Fields;
+pub use head::{Head, Headers, RequestHead};
 pub use output::Output;
+pub use stream_map::StreamMap;

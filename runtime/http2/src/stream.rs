@@ -12,8 +12,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::HeaderMap;
 
+use crate::fields::Fields;
 use crate::flow::{RecvWindow, SendWindow};
 
 /// How far one half of a stream is.
@@ -31,7 +31,7 @@ pub(crate) enum Half {
 #[derive(Debug)]
 pub(crate) enum End {
     Data,
-    Trailers(HeaderMap),
+    Trailers(Fields),
 }
 
 #[derive(Debug)]

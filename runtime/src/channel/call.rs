@@ -1,5 +1,6 @@
 //! A call before it is made: one builder for the options of all four kinds.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::marker::PhantomData;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::future::{Either, select};
+use http::HeaderValue;
 use http::uri::PathAndQuery;
 use tokio::time::Instant;
 
@@ -142,8 +144,7 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             .compressors
             .find(self.options.compression.unwrap_or(settings.messages.compression))
             .map_err(|error| Status::internal(error.to_string()))?;
-        let path = PathAndQuery::from_maybe_shared(Bytes::from(path.into_owned()))
-            .map_err(|error| Status::internal(format!("the method's path is not valid: {error}")))?;
+        let path = header(path)?;
         let first = match &self.request {
             None => None,
             Some(message) => {
@@ -163,6 +164,17 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
         let reader = Reader::new(exchange.clone(), limit);
         Ok(Begun { exchange, reader, request_codec, response_codec })
     }
+}
+
+/// A method's path as a header, without a copy where it is static.
+fn header(path: Cow<'static, str>) -> Result<HeaderValue, Status> {
+    let path = match path {
+        Cow::Borrowed(path) => Bytes::from_static(path.as_bytes()),
+        Cow::Owned(path) => Bytes::from(path),
+    };
+    let invalid = |error: http::Error| Status::internal(format!("the method's path is not valid: {error}"));
+    PathAndQuery::from_maybe_shared(path.clone()).map_err(|error| invalid(error.into()))?;
+    HeaderValue::from_maybe_shared(path).map_err(|error| invalid(error.into()))
 }
 
 /// A call under way, before it is dressed for its kind.

@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::{HeaderValue, header};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
@@ -25,11 +26,11 @@ use super::queue::{Queue, QueuedCall, Ticket};
 use super::state::StateWatch;
 use super::subchannel::{Opened, Subchannel};
 use super::target::Target;
-use crate::call::ConnectivityState;
+use crate::call::{APPLICATION_GRPC, ConnectivityState, GRPC_ACCEPT_ENCODING};
 use crate::stats::ChannelStats;
 use crate::status::Status;
-use crate::transport::ConnectError;
 use crate::transport::client::Closer;
+use crate::transport::{ConnectError, Fields};
 
 /// Keeps a channel alive: when the last one is gone, so is the channel's connection (once its calls have ended).
 #[derive(Debug)]
@@ -57,6 +58,10 @@ impl Drop for Lease {
 pub(super) struct Core {
     target: Target,
     settings: Settings,
+    /// The name of the server as the `:authority` header gives it.
+    authority: HeaderValue,
+    /// The headers of most calls: of those without metadata, deadline and compression.
+    plain_head: Fields,
     stats: Arc<ChannelStats>,
     inner: Mutex<Inner>,
     states: watch::Sender<ConnectivityState>,
@@ -89,7 +94,16 @@ type Deliveries = Vec<(Arc<dyn QueuedCall>, Result<Opened, Status>)>;
 
 impl Core {
     fn new(target: Target, settings: Settings) -> Self {
+        let authority = settings.authority.as_ref().unwrap_or_else(|| target.authority()).as_str();
         Core {
+            // Every authority is text that can stand in a header.
+            authority: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("localhost")),
+            plain_head: Fields::from_iter([
+                (header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC)),
+                (header::TE, HeaderValue::from_static("trailers")),
+                (GRPC_ACCEPT_ENCODING, settings.messages.compressors.accept_header()),
+                (header::USER_AGENT, settings.user_agent.clone()),
+            ]),
             stats: ChannelStats::new(target.to_string()),
             target,
             settings,
@@ -103,6 +117,14 @@ impl Core {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    pub(super) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    pub(super) fn plain_head(&self) -> &Fields {
+        &self.plain_head
     }
 
     pub(super) fn stats(&self) -> &Arc<ChannelStats> {

@@ -11,14 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use tokio::time::Instant;
 
 use super::connectivity::{Core, Lease, Started, closed};
 use super::queue::{QueuedCall, Ticket};
 use super::subchannel::Opened;
-use crate::call::{APPLICATION_GRPC, ConnectivityState, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use crate::call::{ConnectivityState, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
 use crate::compression::Compressor;
 use crate::metadata::{self, Metadata};
 use crate::status::Status;
@@ -32,7 +31,7 @@ const REPLAY_LIMIT: usize = 256 * 1024;
 /// What a call is before it has a stream.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) path: PathAndQuery,
+    pub(super) path: HeaderValue,
     pub(super) metadata: Metadata,
     pub(super) wait_for_ready: Option<bool>,
     pub(super) deadline: Option<Instant>,
@@ -146,7 +145,7 @@ impl Exchange {
     pub(super) fn failed(lease: Arc<Lease>, status: Status) -> Arc<Exchange> {
         let ticket = lease.core().ticket();
         let request = Request {
-            path: PathAndQuery::from_static("/"),
+            path: HeaderValue::from_static("/"),
             metadata: Metadata::new(),
             wait_for_ready: None,
             deadline: None,
@@ -373,23 +372,21 @@ impl QueuedCall for Exchange {
     fn head(&self, limit: usize) -> Result<RequestHead, Status> {
         // Before anything is made of it: there is no end to what a user may have put in.
         metadata::check_size(self.request.metadata.size(), limit)?;
-        let settings = self.core().settings();
-        let mut headers = HeaderMap::with_capacity(8 + self.request.metadata.len());
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        let mut headers = self.core().plain_head().clone();
         if let Some(compressor) = &self.request.compressor {
-            headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
+            headers.append(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
         }
-        headers.insert(GRPC_ACCEPT_ENCODING, settings.messages.compressors.accept_header());
         if let Some(deadline) = self.request.deadline {
-            headers.insert(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
+            headers.append(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
         }
-        self.request.metadata.append_to(&mut headers);
-        // After the metadata, which has another's agent where it was passed on from another call.
-        headers.insert(header::USER_AGENT, settings.user_agent.clone());
-        let authority = settings.authority.as_ref().unwrap_or_else(|| self.core().target().authority());
+        if !self.request.metadata.is_empty() {
+            self.request.metadata.append_to(&mut headers);
+            // Metadata that was passed on from another call may have that one's agent.
+            headers.remove(&header::USER_AGENT);
+            headers.append(header::USER_AGENT, self.core().settings().user_agent.clone());
+        }
         let head = RequestHead {
-            authority: authority.clone(),
+            authority: self.core().authority().clone(),
             path: self.request.path.clone(),
             headers,
             wait_for_ready: self.request.wait_for_ready,

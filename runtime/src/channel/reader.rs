@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use tokio::time::Sleep;
 
 use super::exchange::Exchange;
@@ -16,7 +15,7 @@ use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
 use crate::metadata::Metadata;
 use crate::status::{Code, Status, wire};
-use crate::transport::Event;
+use crate::transport::{Event, Fields};
 
 /// Reads one call's response. Dropping it cancels the call.
 pub(super) struct Reader {
@@ -129,7 +128,7 @@ impl Reader {
 
     pub(super) fn decode<T: 'static>(&mut self, codec: &SharedCodec<T>, bytes: Bytes) -> Result<T, Status> {
         codec.codec().decode(bytes).map_err(|error| {
-            let path = &self.exchange.request().path;
+            let path = self.exchange.request().path.to_str().unwrap_or_default();
             let status = Status::internal(format!("cannot decode the response of {path}: {error}"));
             self.fail(status.with_source(error))
         })
@@ -162,7 +161,7 @@ impl Reader {
         match event {
             Err(status) => self.end(Err(status)),
             Ok(Event::Headers { status, headers, end }) => self.take_headers(status, &headers, end),
-            Ok(Event::Data(data)) => match &mut self.state {
+            Ok(Event::Data { data, .. }) => match &mut self.state {
                 State::Body { early: Some(_), .. } => {
                     self.end(Err(Status::internal(
                         "the server sent messages after headers that already had the status",
@@ -171,24 +170,24 @@ impl Reader {
                 State::Body { decoder, .. } => decoder.push(data),
                 State::Head | State::Over { .. } => {}
             },
-            Ok(Event::Trailers(trailers)) => self.take_end(wire::decode(&trailers)),
+            Ok(Event::Trailers(trailers)) => self.take_end(wire::decode(trailers.iter())),
             Ok(Event::End) => self.take_end(None),
         }
     }
 
-    fn take_headers(&mut self, http: u16, headers: &HeaderMap, end: bool) {
-        let status = wire::decode(headers);
+    fn take_headers(&mut self, http: u16, headers: &Fields, end: bool) {
+        let status = wire::decode(headers.iter());
         if end && let Some(status) = status {
             // A response of trailers alone: its metadata is trailing metadata.
             return self.end(status);
         }
-        let initial = match Metadata::from_headers(headers) {
+        let initial = match Metadata::from_headers(headers.iter()) {
             Ok(initial) => initial,
             Err(error) => return self.end(Err(Status::from(error))),
         };
-        let encoding = headers.get(GRPC_ENCODING).map_or("identity", |encoding| encoding.to_str().unwrap_or("?"));
+        let encoding = headers.get(&GRPC_ENCODING).map_or("identity", |encoding| encoding.to_str().unwrap_or("?"));
         let compressors = &self.exchange.core().settings().messages.compressors;
-        let problem = match (http, content_type(headers.get(http::header::CONTENT_TYPE))) {
+        let problem = match (http, content_type(headers.get(&http::header::CONTENT_TYPE))) {
             (200, ContentType::Grpc) if end => Some(Status::unknown("the server ended the call without grpc-status")),
             (200, ContentType::Grpc) => None,
             (200, ContentType::OtherCodec) => Some(Status::internal(self.foreign(http, headers))),
@@ -211,8 +210,8 @@ impl Reader {
         }
     }
 
-    fn foreign(&self, http: u16, headers: &HeaderMap) -> String {
-        let content_type = headers.get(http::header::CONTENT_TYPE);
+    fn foreign(&self, http: u16, headers: &Fields) -> String {
+        let content_type = headers.get(&http::header::CONTENT_TYPE);
         let target = self.exchange.core().target();
         format!("{target} did not answer in gRPC: HTTP status {http}, content-type {content_type:?}")
     }

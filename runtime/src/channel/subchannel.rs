@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::call::ConnectivityState;
 use crate::stats::{SocketStats, StreamRecord, SubchannelStats};
-use crate::transport::client::{self, Closer, Connection, Permit, RequestHead, SendStream};
-use crate::transport::{Address, ConnectError, Event, RecvStream, StreamError};
+use crate::transport::client::{self, Closer, Connection, Permit, ReplyStream, RequestHead, SendStream};
+use crate::transport::{Address, ConnectError, Event, StreamError};
 
 /// A connection; clones share it.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Subchannel {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) send: SendStream,
-    pub(super) recv: RecvStream,
+    pub(super) recv: ReplyStream,
     pub(super) peer: Address,
     pub(super) record: CallRecord,
     /// Gives the stream's place to the next call when this is dropped.
@@ -109,7 +109,7 @@ impl CallRecord {
     pub(super) fn event(&self, event: &Event) {
         match event {
             Event::Headers { end: true, .. } | Event::Trailers(_) | Event::End => self.stream.end(),
-            Event::Headers { end: false, .. } | Event::Data(_) => {}
+            Event::Headers { end: false, .. } | Event::Data { .. } => {}
         }
     }
 

@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 pub use value::{IntoMetadataValue, MetadataValue};
 
@@ -96,8 +96,8 @@ pub enum MetadataError {
 
 impl Metadata {
     /// Metadata without entries.
-    pub fn new() -> Metadata {
-        Metadata::default()
+    pub const fn new() -> Metadata {
+        Metadata { entries: Vec::new(), status_details: None }
     }
 
     /// Adds an entry behind those of the same key.
@@ -184,17 +184,17 @@ impl Metadata {
     }
 
     /// Writes the entries into HTTP headers.
-    pub(crate) fn append_to(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.entries {
-            headers.append(name.clone(), value.to_header(is_binary(name)));
-        }
+    pub(crate) fn append_to(&self, headers: &mut impl Extend<(HeaderName, HeaderValue)>) {
+        headers.extend(self.entries.iter().map(|(name, value)| (name.clone(), value.to_header(is_binary(name)))));
     }
 
     /// Reads the entries out of a peer's headers; the headers of gRPC and HTTP itself are not among them.
     ///
     /// # Errors
     /// [`MetadataError::InvalidBase64`] for a `-bin` value that is not base64.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Metadata, MetadataError> {
+    pub(crate) fn from_headers<'a>(
+        headers: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+    ) -> Result<Metadata, MetadataError> {
         let mut metadata = Metadata::new();
         for (name, value) in headers {
             if key::is_protocol(name.as_str()) {
@@ -208,9 +208,11 @@ impl Metadata {
     }
 
     /// As [`from_headers`](Self::from_headers), for trailers, where a broken entry must not hide the status: it is left out.
-    pub(crate) fn from_headers_lossy(headers: &HeaderMap) -> Metadata {
+    pub(crate) fn from_headers_lossy<'a>(
+        headers: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+    ) -> Metadata {
         let mut metadata = Metadata::new();
-        for (name, value) in headers.iter().filter(|(name, _)| !key::is_protocol(name.as_str())) {
+        for (name, value) in headers.into_iter().filter(|(name, _)| !key::is_protocol(name.as_str())) {
             metadata.push_header(name, value);
         }
         metadata

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::auth::AuthContext;
 use super::exchange::Exchange;
+use super::request::Requested;
 use crate::compression::Compression;
 use crate::metadata::{self, IntoMetadataValue, Metadata, MetadataError};
 use crate::status::{Code, Status, wire};
@@ -28,16 +29,14 @@ pub struct ServerContext {
     request_compressed: bool,
 }
 
-/// What the request says of its call.
+/// What is known of a call from its beginning.
 #[derive(Debug)]
 pub(super) struct CallInfo {
-    pub(super) method: Arc<str>,
-    pub(super) metadata: Metadata,
+    pub(super) requested: Arc<Requested>,
     pub(super) peer: Address,
     pub(super) deadline: Option<Instant>,
     pub(super) auth: AuthContext,
     pub(super) wait_for_ready: Option<bool>,
-    pub(super) compression: Compression,
 }
 
 impl ServerContext {
@@ -51,17 +50,17 @@ impl ServerContext {
 
     /// The method's path, `/package.Service/Method`.
     pub fn method(&self) -> &str {
-        &self.call.method
+        self.call.requested.path()
     }
 
     /// The metadata that the client sent.
     pub fn invocation_metadata(&self) -> &Metadata {
-        &self.call.metadata
+        self.call.requested.call().map_or(const { &Metadata::new() }, |call| &call.metadata)
     }
 
     /// What the client compresses its requests with (`grpc-encoding`); it may send single messages plain all the same.
     pub fn request_compression(&self) -> Compression {
-        self.call.compression
+        self.call.requested.call().map_or(Compression::None, |call| call.compression)
     }
 
     /// Whether the one request of the method came compressed, as the flag byte before it said. Where the method streams
@@ -247,6 +246,9 @@ impl Outcome {
     /// The same, or what can be said of it to a client that takes `limit` bytes of headers: an error keeps its code and
     /// message, a success whose trailing metadata would be lost is none.
     pub(super) fn within(self, limit: usize) -> Self {
+        if self.is_plain_ok() {
+            return self;
+        }
         let extra = wire::extra_size(&self.status) + self.trailing_metadata.size();
         let size = OWN_HEADERS + wire::size(&self.status) + extra;
         let error = match metadata::check_size(size, limit) {
@@ -259,6 +261,11 @@ impl Outcome {
             code => Status::new(code, format!("{} (without its details: {error})", self.status.message())),
         };
         Outcome { status, trailing_metadata: Metadata::new() }
+    }
+
+    /// Whether it is OK, and nothing is said beside that.
+    pub(super) fn is_plain_ok(&self) -> bool {
+        self.status.is_plain_ok() && self.trailing_metadata.is_empty()
     }
 
     /// The status, OK included.

@@ -3,24 +3,31 @@
 //! Shared by the context, the responses, and the task that runs the handler.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
 use super::builder::Settings;
 use super::context::{OWN_HEADERS, Outcome};
+use super::request::Requested;
 use super::shared::Shared;
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
-use crate::compression::{AcceptEncoding, Compression, Compressor};
+use crate::compression::{Compression, Compressor};
 use crate::metadata::{self, Metadata, MetadataError};
 use crate::stats::StreamRecord;
 use crate::status::{Code, Status, wire};
-use crate::transport::StreamError;
 use crate::transport::server::ResponseStream;
+use crate::transport::{Fields, StreamError};
+
+/// What ends most calls.
+static PLAIN_OK: LazyLock<Fields> = LazyLock::new(|| {
+    let mut trailers = Fields::new();
+    wire::encode(&Status::new(Code::Ok, ""), &mut trailers);
+    trailers
+});
 
 type OnDone = Box<dyn FnOnce(&Outcome) + Send>;
 
@@ -28,15 +35,19 @@ type OnDone = Box<dyn FnOnce(&Outcome) + Send>;
 pub(super) struct Exchange {
     shared: Arc<Shared>,
     record: StreamRecord,
-    accept: AcceptEncoding,
+    requested: Arc<Requested>,
     state: Mutex<State>,
-    cancelled: watch::Sender<bool>,
 }
 
 struct State {
     stream: ResponseStream,
-    head_sent: bool,
+    head: Head,
+    /// The one message of a response that is not streamed: it leaves with what is before and behind it.
+    reply: Bytes,
     ended: bool,
+    /// Made when somebody asks; what it says then.
+    cancelled: Option<watch::Sender<bool>>,
+    is_cancelled: bool,
     compression: Option<Compression>,
     /// What the messages are compressed with; settled when the head is sent.
     compressor: Option<Arc<dyn Compressor>>,
@@ -49,18 +60,39 @@ struct State {
     on_done: Vec<OnDone>,
 }
 
+/// How far the head of the response is.
+enum Head {
+    /// It can still be said how the response is compressed, and what its metadata is.
+    Open,
+    /// It goes out with what is sent first.
+    Settled(Fields),
+    Sent,
+}
+
+impl Head {
+    fn take(&mut self) -> Option<Fields> {
+        let Head::Settled(headers) = self else { return None };
+        let headers = std::mem::take(headers);
+        *self = Head::Sent;
+        Some(headers)
+    }
+}
+
 impl Exchange {
     pub(super) fn new(
         shared: Arc<Shared>,
-        accept: AcceptEncoding,
+        requested: Arc<Requested>,
         stream: ResponseStream,
         record: StreamRecord,
     ) -> Exchange {
         shared.stats.counter().start();
         let state = State {
             stream,
-            head_sent: false,
+            head: Head::Open,
+            reply: Bytes::new(),
             ended: false,
+            cancelled: None,
+            is_cancelled: false,
             compression: None,
             compressor: None,
             next_plain: false,
@@ -70,7 +102,7 @@ impl Exchange {
             aborted: None,
             on_done: Vec::new(),
         };
-        Exchange { shared, record, accept, state: Mutex::new(state), cancelled: watch::Sender::new(false) }
+        Exchange { shared, record, requested, state: Mutex::new(state) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -90,25 +122,29 @@ impl Exchange {
 
     /// Says, for as long as the call lives and after, whether it was cancelled.
     pub(super) fn cancelled(&self) -> watch::Receiver<bool> {
-        self.cancelled.subscribe()
+        let mut state = self.lock();
+        let is_cancelled = state.is_cancelled;
+        state.cancelled.get_or_insert_with(|| watch::Sender::new(is_cancelled)).subscribe()
     }
 
     pub(super) fn send_initial_metadata(&self, metadata: &Metadata) -> Result<(), MetadataError> {
         let mut state = self.lock();
-        if state.head_sent || state.ended {
+        if !matches!(state.head, Head::Open) || state.ended {
             return Err(MetadataError::AlreadySent);
         }
         if !metadata.is_empty() {
             metadata::check_size(OWN_HEADERS + metadata.size(), state.stream.header_limit())?;
         }
+        self.settle_head(&mut state, metadata);
         // A stream that is gone tells the handler by cancelling it.
-        let _ = self.send_head(&mut state, metadata);
+        let _ = state.send_head();
         Ok(())
     }
 
     pub(super) fn set_compression(&self, compression: Compression) {
         let mut state = self.lock();
-        let problem = match (state.head_sent, self.settings().messages.compressors.find(compression)) {
+        let problem = match (!matches!(state.head, Head::Open), self.settings().messages.compressors.find(compression))
+        {
             (true, _) => {
                 Some(format!("set_response_compression({compression}) came after the initial metadata was sent"))
             }
@@ -162,20 +198,35 @@ impl Exchange {
         self.lock().on_done.push(callback);
     }
 
-    /// Sends the head if that was not done, and says how the next message is to be compressed.
+    /// Settles the head if that was not done, and says how the next message is to be compressed.
     pub(super) fn begin_message(&self) -> Result<Option<Arc<dyn Compressor>>, Status> {
-        let mut state = self.lock();
+        self.begin(&mut self.lock())
+    }
+
+    fn begin(&self, state: &mut State) -> Result<Option<Arc<dyn Compressor>>, Status> {
         if let Some(aborted) = &state.aborted {
             return Err(aborted.clone());
         }
         if state.ended {
             return Err(gone());
         }
-        if !state.head_sent {
-            self.send_head(&mut state, &Metadata::new()).map_err(|_| gone())?;
+        if let Head::Open = state.head {
+            self.settle_head(state, const { &Metadata::new() });
         }
         let plain = std::mem::take(&mut state.next_plain);
         Ok(state.compressor.clone().filter(|_| !plain))
+    }
+
+    /// As [`begin_message`](Self::begin_message), for the one message of a response that is not streamed; `None` when the
+    /// handler has set another code than OK, so that none is sent.
+    #[expect(clippy::option_option, reason = "the inner one says how a message is compressed")]
+    pub(super) fn begin_reply(&self) -> Result<Option<Option<Arc<dyn Compressor>>>, Status> {
+        let mut state = self.lock();
+        let code = state.aborted.as_ref().map(Status::code).or(state.code);
+        if code.is_some_and(|code| code != Code::Ok) {
+            return Ok(None);
+        }
+        self.begin(&mut state).map(Some)
     }
 
     /// Sends the one message in `frame`, as far as the client's flow control allows.
@@ -184,19 +235,26 @@ impl Exchange {
         if state.ended {
             return Poll::Ready(Err(gone()));
         }
+        if state.send_head().is_err() {
+            return Poll::Ready(Err(gone()));
+        }
         let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
         Poll::Ready(sent.inspect(|()| self.record.message_sent()))
     }
 
-    /// Sends the only message of a response without waiting for flow control: the trailers follow at once.
-    pub(super) fn send_now(&self, frame: Bytes) -> Result<(), Status> {
-        let sent = self.lock().stream.send_now(frame).map_err(|_| gone());
-        sent.inspect(|()| self.record.message_sent())
+    /// Sends the one message of a response that is not streamed when the call ends, which is soon.
+    pub(super) fn reply(&self, frame: Bytes) {
+        self.lock().reply = frame;
     }
 
-    /// Resolves when the client has cancelled the call, or its connection is gone.
-    pub(super) async fn reset(&self) -> StreamError {
-        poll_fn(|cx| self.lock().stream.poll_reset(cx)).await
+    /// What was sent so far leaves now. Called when the handler has paused.
+    pub(super) fn flush(&self) {
+        self.lock().stream.flush();
+    }
+
+    /// Ready when the client has cancelled the call, or its connection is gone.
+    pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        self.lock().stream.poll_reset(cx)
     }
 
     /// Ends the call as the handler's result and what was set on the context say.
@@ -233,7 +291,7 @@ impl Exchange {
         if state.ended {
             return;
         }
-        self.cancelled.send_replace(true);
+        state.cancel();
         state.ended = true;
         self.shared.stats.counter().end(false);
         cut_off(&mut state.stream);
@@ -246,8 +304,9 @@ impl Exchange {
 
     /// Ends a call whose deadline has passed.
     pub(super) fn finish_deadline_exceeded(&self) {
-        self.cancelled.send_replace(true);
         let mut state = self.lock();
+        state.cancel();
+        state.reply = Bytes::new();
         let trailing = std::mem::take(&mut state.trailing);
         self.end(
             state,
@@ -263,18 +322,18 @@ impl Exchange {
             return;
         }
         let outcome = outcome.within(state.stream.header_limit());
-        let mut trailers = HeaderMap::new();
-        wire::encode(outcome.status(), &mut trailers);
-        outcome.trailing_metadata().append_to(&mut trailers);
         self.shared.stats.counter().end(outcome.status().code() == Code::Ok);
-        let sent = if state.head_sent {
-            state.stream.send_trailers(trailers)
-        } else {
-            trailers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
-            if outcome.status().code() == Code::Unimplemented {
-                trailers.insert(GRPC_ACCEPT_ENCODING, self.settings().messages.compressors.accept_header());
+        let trailers = if outcome.is_plain_ok() { PLAIN_OK.clone() } else { trailers(&outcome) };
+        let reply = std::mem::take(&mut state.reply);
+        let sent = match &state.head {
+            Head::Settled(_) | Head::Sent => {
+                if !reply.is_empty() {
+                    self.record.message_sent();
+                }
+                let head = state.head.take();
+                state.stream.send_end(head, reply, trailers)
             }
-            state.stream.send_head(StatusCode::OK, trailers, true)
+            Head::Open => state.stream.send_head(StatusCode::OK, self.trailers_only(&outcome, trailers), true),
         };
         // A client that is gone cannot be told.
         if sent.is_ok() {
@@ -285,21 +344,29 @@ impl Exchange {
         callbacks.into_iter().for_each(|callback| callback(&outcome));
     }
 
-    fn send_head(&self, state: &mut State, metadata: &Metadata) -> Result<(), StreamError> {
+    /// The head of a response that is nothing else.
+    fn trailers_only(&self, outcome: &Outcome, mut trailers: Fields) -> Fields {
+        trailers.append(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
+        if outcome.status().code() == Code::Unimplemented {
+            trailers.append(GRPC_ACCEPT_ENCODING, self.settings().messages.compressors.accept_header());
+        }
+        trailers
+    }
+
+    fn settle_head(&self, state: &mut State, metadata: &Metadata) {
         let compressors = &self.settings().messages.compressors;
         let wanted = state.compression.unwrap_or(self.settings().messages.compression);
         // Both settings were found usable when they were made; what the client does not list is not sent to it.
-        state.compressor =
-            compressors.find(wanted).ok().flatten().filter(|compressor| self.accept.lists(compressor.name()));
-        let mut headers = HeaderMap::with_capacity(4 + metadata.len());
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
+        let accept = &self.requested.accept;
+        state.compressor = compressors.find(wanted).ok().flatten().filter(|compressor| accept.lists(compressor.name()));
+        let mut headers = self.shared.plain_head.clone();
         if let Some(compressor) = &state.compressor {
-            headers.insert(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
+            headers.append(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
         }
-        headers.insert(GRPC_ACCEPT_ENCODING, compressors.accept_header());
-        metadata.append_to(&mut headers);
-        state.head_sent = true;
-        state.stream.send_head(StatusCode::OK, headers, false)
+        if !metadata.is_empty() {
+            metadata.append_to(&mut headers);
+        }
+        state.head = Head::Settled(headers);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -308,6 +375,21 @@ impl Exchange {
 }
 
 impl State {
+    /// Sends the head, if it is settled and was not sent.
+    fn send_head(&mut self) -> Result<(), StreamError> {
+        match self.head.take() {
+            Some(headers) => self.stream.send_head(StatusCode::OK, headers, false),
+            None => Ok(()),
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.is_cancelled = true;
+        if let Some(cancelled) = &self.cancelled {
+            cancelled.send_replace(true);
+        }
+    }
+
     fn outcome(&mut self, result: Result<(), Status>) -> Status {
         let details = self.details.take();
         match (self.aborted.take(), result, self.code) {
@@ -323,6 +405,13 @@ impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("active", &self.is_active()).finish_non_exhaustive()
     }
+}
+
+fn trailers(outcome: &Outcome) -> Fields {
+    let mut trailers = Fields::new();
+    wire::encode(outcome.status(), &mut trailers);
+    outcome.trailing_metadata().append_to(&mut trailers);
+    trailers
 }
 
 fn gone() -> Status {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::call::Accepted;
 use super::context::ServerContext;
-use super::handler::Accepted;
+use super::pace::Pace;
 use super::requests::Requests;
 use super::responses::Responses;
 use super::served::ServedServices;
@@ -18,8 +19,30 @@ use crate::codec::{BytesCodec, SharedCodec};
 use crate::status::Status;
 
 pub(super) type OnShutdown = Box<dyn FnOnce() + Send + Sync>;
-type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
-pub(super) type Handler = Arc<dyn Fn(Accepted) -> Handled<'static, ()> + Send + Sync>;
+pub(super) type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
+
+/// What runs the calls of a method.
+pub(super) struct Handler {
+    run: Box<dyn Fn(Accepted) -> Handled<'static, ()> + Send + Sync>,
+    /// How fast they are.
+    pub(super) pace: Pace,
+}
+
+impl Handler {
+    fn new(run: impl Fn(Accepted) -> Handled<'static, ()> + Send + Sync + 'static) -> Arc<Handler> {
+        Arc::new(Handler { run: Box::new(run), pace: Pace::default() })
+    }
+
+    pub(super) fn run(&self, call: Accepted) -> Handled<'static, ()> {
+        (self.run)(call)
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler").field("pace", &self.pace).finish_non_exhaustive()
+    }
+}
 
 /// What can be added to a server: the generator makes one for each service, called `FooServer`.
 #[diagnostic::on_unimplemented(
@@ -48,8 +71,8 @@ pub trait NamedService {
 /// The methods of a server, by path.
 #[derive(Default)]
 pub struct Methods {
-    handlers: HashMap<String, Handler>,
-    fallback: Option<Handler>,
+    handlers: HashMap<String, Arc<Handler>>,
+    fallback: Option<Arc<Handler>>,
     served: ServedServices,
     duplicate: Option<String>,
     on_shutdown: Vec<OnShutdown>,
@@ -102,7 +125,7 @@ impl Methods {
             + Sync
             + 'static,
     {
-        self.fallback = Some(Arc::new(move |accepted| {
+        self.fallback = Some(Handler::new(move |accepted| {
             let (servicer, function) = (servicer.clone(), function.clone());
             Box::pin(async move {
                 let mut call = accepted.open(SharedCodec::Static(&BytesCodec), SharedCodec::Static(&BytesCodec));
@@ -112,7 +135,7 @@ impl Methods {
         }));
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<&Handler> {
+    pub(super) fn find(&self, path: &str) -> Option<&Arc<Handler>> {
         self.handlers.get(path).or(self.fallback.as_ref())
     }
 
@@ -229,8 +252,7 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
     {
         let servicer = self.servicer.clone();
         let (path, request, response) = method.into_parts();
-        let handler: Handler =
-            Arc::new(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
+        let handler = Handler::new(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
         self.methods.handlers.insert(path.into_owned(), handler);
         self
     }

@@ -3,11 +3,13 @@
 mod auth;
 mod bind;
 mod builder;
+mod call;
 mod connection;
 mod context;
 mod exchange;
-mod handler;
 mod methods;
+mod pace;
+mod request;
 mod requests;
 mod responses;
 mod running;

@@ -13,13 +13,14 @@ use super::exchange::Exchange;
 use crate::codec::SharedCodec;
 use crate::codec::frame::Decoder;
 use crate::status::Status;
-use crate::transport::{Event, RecvStream};
+use crate::transport::Event;
+use crate::transport::server::RequestStream;
 
 /// The requests of a call, as they come.
 ///
 /// It is a [`Stream`] of `Result<T, Status>`, fused: after its end or its error come only `None`s.
 pub struct Requests<T: 'static> {
-    stream: RecvStream,
+    stream: RequestStream,
     decoder: Decoder,
     codec: SharedCodec<T>,
     exchange: Arc<Exchange>,
@@ -29,7 +30,7 @@ pub struct Requests<T: 'static> {
 }
 
 impl<T: 'static> Requests<T> {
-    pub(super) fn new(stream: RecvStream, decoder: Decoder, codec: SharedCodec<T>, exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(stream: RequestStream, decoder: Decoder, codec: SharedCodec<T>, exchange: Arc<Exchange>) -> Self {
         Requests { stream, decoder, codec, exchange, compressed: false, half_closed: false, finished: false }
     }
 
@@ -91,7 +92,10 @@ impl<T: 'static> Requests<T> {
                 Err(status) => return Poll::Ready(Some(Err(status))),
             }
             match ready!(self.stream.poll_event(cx)) {
-                Ok(Event::Data(data)) => self.decoder.push(data),
+                Ok(Event::Data { data, end }) => {
+                    self.decoder.push(data);
+                    self.half_closed = end;
+                }
                 Ok(Event::Trailers(_) | Event::End) => self.half_closed = true,
                 Ok(Event::Headers { .. }) => {}
                 Err(_) => {

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::exchange::Exchange;
 use crate::codec::SharedCodec;
 use crate::codec::frame;
-use crate::status::{Code, Status};
+use crate::compression::Compressor;
+use crate::status::Status;
 
 /// Sends the responses of a call, one by one. The stream ends when the handler returns.
 pub struct Responses<T: 'static> {
@@ -35,7 +36,7 @@ impl<T: 'static> Responses<T> {
     /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         self.flush().await?;
-        self.rest = self.encode(&message)?;
+        self.rest = self.encode(&message, self.exchange.begin_message()?)?;
         self.flush().await
     }
 
@@ -50,15 +51,13 @@ impl<T: 'static> Responses<T> {
 
     /// Sends the one message of a unary response, unless the handler has set another code than OK.
     pub(super) fn reply(&mut self, message: &T) -> Result<(), Status> {
-        if self.exchange.code().is_some_and(|code| code != Code::Ok) {
-            return Ok(());
+        if let Some(compressor) = self.exchange.begin_reply()? {
+            self.exchange.reply(self.encode(message, compressor)?);
         }
-        let frame = self.encode(message)?;
-        self.exchange.send_now(frame)
+        Ok(())
     }
 
-    fn encode(&self, message: &T) -> Result<Bytes, Status> {
-        let compressor = self.exchange.begin_message()?;
+    fn encode(&self, message: &T, compressor: Option<Arc<dyn Compressor>>) -> Result<Bytes, Status> {
         let settings = self.exchange.settings();
         frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))
     }

@@ -36,7 +36,7 @@ impl RunningServer {
         let on_shutdown = methods.take_on_shutdown();
         let (draining, drained) = watch::channel(false);
         let stats = ServerStats::new([local.clone()]);
-        let task = tokio::spawn(accept(listener, Arc::new(Shared { settings, methods, stats }), drained));
+        let task = tokio::spawn(accept(listener, Arc::new(Shared::new(settings, methods, stats)), drained));
         RunningServer { local, draining, task, on_shutdown }
     }
 

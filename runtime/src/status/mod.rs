@@ -111,6 +111,12 @@ impl Status {
         Status::unimplemented(format!("method {method} is not implemented"))
     }
 
+    /// Whether it is OK, and nothing is said beside that.
+    pub(crate) fn is_plain_ok(&self) -> bool {
+        let Inner { code, message, details, metadata, .. } = &*self.inner;
+        *code == Code::Ok && message.is_empty() && details.is_empty() && metadata.is_empty()
+    }
+
     /// The code.
     pub fn code(&self) -> Code {
         self.inner.code

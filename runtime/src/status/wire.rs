@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 use super::{Code, Status};
@@ -19,18 +19,18 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 const MESSAGE_LIMIT: usize = 4096;
 
 /// Adds `status` to `trailers`.
-pub(crate) fn encode(status: &Status, trailers: &mut HeaderMap) {
-    trailers.insert(GRPC_STATUS, HeaderValue::from(status.code() as u16));
+pub(crate) fn encode(status: &Status, trailers: &mut impl Extend<(HeaderName, HeaderValue)>) {
+    trailers.extend([(GRPC_STATUS, HeaderValue::from(status.code() as u16))]);
     if !status.message().is_empty() {
         let escaped: String = utf8_percent_encode(cut(status.message()), ESCAPED).collect();
         if let Ok(value) = HeaderValue::from_str(&escaped) {
-            trailers.insert(GRPC_MESSAGE, value);
+            trailers.extend([(GRPC_MESSAGE, value)]);
         }
     }
     if !status.details().is_empty() {
         let encoded = BASE64.encode(status.details());
         if let Ok(value) = HeaderValue::from_str(&encoded) {
-            trailers.insert(GRPC_STATUS_DETAILS, value);
+            trailers.extend([(GRPC_STATUS_DETAILS, value)]);
         }
     }
     status.metadata().append_to(trailers);
@@ -52,18 +52,20 @@ pub(crate) fn extra_size(status: &Status) -> usize {
 }
 
 /// Reads the status out of `trailers`: `Ok` with the trailing metadata of a successful call, `None` without `grpc-status`.
-pub(crate) fn decode(trailers: &HeaderMap) -> Option<Result<Metadata, Status>> {
-    let code = trailers.get(GRPC_STATUS)?;
-    let mut metadata = Metadata::from_headers_lossy(trailers);
-    let details =
-        trailers.get(GRPC_STATUS_DETAILS).map(|value| metadata::decode_base64(value.as_bytes()).map(Bytes::from));
+pub(crate) fn decode<'a>(
+    trailers: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)> + Clone,
+) -> Option<Result<Metadata, Status>> {
+    let get =
+        |wanted: HeaderName| trailers.clone().into_iter().find(|(name, _)| **name == wanted).map(|(_, value)| value);
+    let code = get(GRPC_STATUS)?;
+    let mut metadata = Metadata::from_headers_lossy(trailers.clone());
+    let details = get(GRPC_STATUS_DETAILS).map(|value| metadata::decode_base64(value.as_bytes()).map(Bytes::from));
     let number = std::str::from_utf8(code.as_bytes()).ok().and_then(|text| text.parse::<i32>().ok());
     if number == Some(0) {
         metadata.set_status_details(details.flatten().unwrap_or_default());
         return Some(Ok(metadata));
     }
-    let message = trailers
-        .get(GRPC_MESSAGE)
+    let message = get(GRPC_MESSAGE)
         .map(|value| percent_decode(value.as_bytes()).decode_utf8_lossy().into_owned())
         .unwrap_or_default();
     let (code, message) = match number {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method};
+use http::uri::Scheme;
+use http::{HeaderValue, Method};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -12,17 +12,16 @@ use super::inproc::{self, Session};
 use super::io::Io;
 use super::limits::Limits;
 pub(crate) use super::limits::Permit;
-use super::stream::RecvStream;
-pub(crate) use super::stream::SendStream;
-use super::{Address, ConnectError, Stage, StreamError, http2};
+pub(crate) use super::stream::{ReplyStream, SendStream};
+use super::{Address, ConnectError, Fields, Stage, StreamError, http2};
 use crate::metadata::entry_size;
 
 /// The head of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestHead {
-    pub(crate) authority: Authority,
-    pub(crate) path: PathAndQuery,
-    pub(crate) headers: HeaderMap,
+    pub(crate) authority: HeaderValue,
+    pub(crate) path: HeaderValue,
+    pub(crate) headers: Fields,
     /// What the call said of wait-for-ready. It does not travel; a server in the same process sees it.
     pub(crate) wait_for_ready: Option<bool>,
 }
@@ -31,12 +30,12 @@ impl RequestHead {
     /// The size as HTTP/2 counts it, in bytes.
     pub(crate) fn size(&self) -> usize {
         let own = [
-            (":method", Method::POST.as_str()),
-            (":scheme", Scheme::HTTP.as_str()),
-            (":authority", self.authority.as_str()),
-            (":path", self.path.as_str()),
+            (":method", Method::POST.as_str().len()),
+            (":scheme", Scheme::HTTP.as_str().len()),
+            (":authority", self.authority.len()),
+            (":path", self.path.len()),
         ];
-        let own: usize = own.iter().map(|(name, value)| entry_size(name, value.len())).sum();
+        let own: usize = own.iter().map(|(name, size)| entry_size(name, *size)).sum();
         own + self.headers.iter().map(|(name, value)| entry_size(name.as_str(), value.len())).sum::<usize>()
     }
 }
@@ -75,7 +74,7 @@ enum Link {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) send: SendStream,
-    pub(crate) recv: RecvStream,
+    pub(crate) recv: ReplyStream,
     /// Gives the stream's place to the next call when this is dropped.
     pub(crate) permit: Permit,
     pub(crate) peer: Address,

@@ -45,7 +45,10 @@ pub(crate) struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limits.open_streams.fetch_sub(1, Ordering::AcqRel);
-        self.limits.freed.notify_one();
+        let before = self.limits.open_streams.fetch_sub(1, Ordering::AcqRel);
+        // Nobody waits for a place while there are others.
+        if before >= self.limits.max_streams.load(Ordering::Acquire) {
+            self.limits.freed.notify_one();
+        }
     }
 }

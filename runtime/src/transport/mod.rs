@@ -10,6 +10,7 @@ mod inproc;
 mod io;
 mod limits;
 mod listener;
+mod ready;
 pub(crate) mod server;
 mod stream;
 mod unix;
@@ -17,7 +18,9 @@ mod unix;
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
 pub(crate) use listener::Listener;
-pub(crate) use stream::{Event, RecvStream};
+pub(crate) use stream::Event;
+
+pub(crate) use callwright_http2::{Fields, Head, Headers};
 
 /// How much of what one side sends may stand between a call and its connection, in bytes.
 const STREAM_WINDOW: usize = 256 * 1024;

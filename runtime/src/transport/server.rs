@@ -1,14 +1,12 @@
 //! A server's side: connections from clients, and the streams that they open.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::request::Parts;
-
 use super::io::Io;
-use super::stream::RecvStream;
-pub(crate) use super::stream::ResponseStream;
-use super::{Address, http2, inproc};
+pub(crate) use super::stream::{RequestStream, ResponseStream};
+use super::{Address, Headers, http2, inproc};
 
 /// A client that was accepted, before it has said a word.
 #[derive(Debug)]
@@ -44,11 +42,16 @@ impl Connection {
         }
     }
 
-    /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all.
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+    /// Moves the connection, and gives the calls that arrive to `serve`: what it sends at once leaves with the next write.
+    /// Ready when the connection is over; each of its calls learns of that by itself.
+    pub(crate) fn poll_serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        serve: &mut dyn FnMut(Incoming, &mut Context<'_>),
+    ) -> Poll<()> {
         match self {
-            Connection::Http2(connection) => connection.poll_accept(cx),
-            Connection::Inproc(connection) => connection.poll_accept(cx),
+            Connection::Http2(connection) => connection.poll_serve(cx, serve),
+            Connection::Inproc(connection) => connection.poll_serve(cx, serve),
         }
     }
 
@@ -64,13 +67,10 @@ impl Connection {
 /// A call that a client opened.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    pub(crate) head: Parts,
-    pub(crate) recv: RecvStream,
-    pub(crate) send: ResponseStream,
-}
-
-/// What a client in the same process says of a call beside its headers; it is in the head's extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InProcess {
+    /// Shared with other calls whose headers are the same to the byte.
+    pub(crate) head: Arc<Headers>,
+    /// What a client in the same process said of wait-for-ready, which does not travel.
     pub(crate) wait_for_ready: Option<bool>,
+    pub(crate) recv: RequestStream,
+    pub(crate) send: ResponseStream,
 }

@@ -10,8 +10,8 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use callwright_http2::{Config, Connection, ErrorCode, Event, RequestHead};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use callwright_http2::{Fields, Config, Connection, ErrorCode, Event, RequestHead};
+use http::{HeaderValue, Method, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
                 authority: None,
                 path: HeaderValue::from_static("/a"),
             };
-            connection.open(head, &HeaderMap::new(), end).expect("there is room for three");
+            connection.open(&head, &Fields::new(), end).expect("there is room for three");
         }
     }
     let (mut sent, mut arrived) = (Vec::new(), BytesMut::new());
@@ -87,13 +87,13 @@ fn act(connection: &mut Connection, event: Event) {
     match event {
         Event::Headers { id, end, .. } => match id % 8 {
             1 => {
-                connection.respond(id, StatusCode::OK, &HeaderMap::new(), false);
+                connection.respond(id, StatusCode::OK, &Fields::new(), false);
                 connection.send_data(id, Bytes::from(vec![7; 1000]), false);
-                connection.send_trailers(id, HeaderMap::new());
+                connection.send_trailers(id, Fields::new());
             }
             3 => connection.reset(id, ErrorCode::CANCEL),
             5 => connection.stop_reading(id),
-            _ if end => connection.respond(id, StatusCode::OK, &HeaderMap::new(), true),
+            _ if end => connection.respond(id, StatusCode::OK, &Fields::new(), true),
             _ => {}
         },
         Event::Data { id, data, end } => {

@@ -35,12 +35,13 @@ fuzz_target!(|data: &[u8]| {
         }
         let fields = theirs.decode(&block).unwrap_or_else(|error| panic!("taken here only: {error:?} {block:x?}"));
         while let Some(event) = server.poll_event() {
-            let Event::Headers { id: opened, fields: ours, .. } = event else { continue };
+            let Event::Headers { id: opened, headers: ours, .. } = event else { continue };
             assert_eq!(opened, id);
-            // In HTTP `host` is the authority; fields of one name stand together here.
+            // In HTTP `host` is the authority.
             let mut theirs: Vec<_> =
                 fields.iter().filter(|(name, _)| name[0] != b':' && name != b"host").cloned().collect();
             let mut ours: Vec<_> = ours
+                .fields
                 .iter()
                 .map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()))
                 .collect();

@@ -8,8 +8,8 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use callwright_http2::{Config, Connection, ErrorCode, Event, RequestHead};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use callwright_http2::{Fields, Config, Connection, ErrorCode, Event, RequestHead};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -225,7 +225,7 @@ impl Pair {
             path: HeaderValue::from_str(&format!("/{}", which % 5)).expect("it is ASCII"),
         };
         let end = amount & 1 != 0;
-        if let Ok(id) = self.client.connection.open(head, &headers(amount), end) {
+        if let Ok(id) = self.client.connection.open(&head, &headers(amount), end) {
             self.client.known.push(id);
             self.client.streams.insert(id, Stream { began: true, ended: end, ..Stream::default() });
         }
@@ -297,14 +297,14 @@ fn pattern(id: u32, at: usize) -> u8 {
     (id as usize * 31 + at) as u8
 }
 
-fn headers(amount: u8) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn headers(amount: u8) -> Fields {
+    let mut headers = Fields::new();
     if amount & 4 != 0 {
-        headers.insert(HeaderName::from_static("x-a"), HeaderValue::from(u16::from(amount)));
+        headers.append(HeaderName::from_static("x-a"), HeaderValue::from(u16::from(amount)));
     }
     if amount & 8 != 0 {
         let long = "v".repeat(usize::from(amount) * 50);
-        headers.insert(HeaderName::from_static("user-agent"), HeaderValue::from_str(&long).expect("it is ASCII"));
+        headers.append(HeaderName::from_static("user-agent"), HeaderValue::from_str(&long).expect("it is ASCII"));
     }
     headers
 }

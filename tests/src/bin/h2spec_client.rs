@@ -4,9 +4,9 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use callwright_http2::{Config, Connection, Event, RequestHead};
+use callwright_http2::{Fields, Config, Connection, Event, RequestHead};
 use callwright_tests::http2_driver;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use tokio::net::TcpStream;
 
 #[tokio::main]
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         authority: Some(authority.parse()?),
         path: url.path().parse()?,
     };
-    connection.open(head, &HeaderMap::new(), true)?;
+    connection.open(&head, &Fields::new(), true)?;
     http2_driver::drive(connection, socket, until_answered).await?;
     Ok(())
 }

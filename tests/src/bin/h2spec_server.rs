@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use bytes::Bytes;
-use callwright_http2::{Config, Connection, Event};
+use callwright_http2::{Fields, Config, Connection, Event};
 use callwright_tests::http2_driver;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -34,7 +34,7 @@ fn answer(connection: &mut Connection, event: Event) -> ControlFlow<()> {
         _ => None,
     };
     if let Some(id) = whole {
-        connection.respond(id, StatusCode::OK, &HeaderMap::new(), false);
+        connection.respond(id, StatusCode::OK, &Fields::new(), false);
         connection.send_data(id, Bytes::from_static(b"an answer\n"), true);
     }
     ControlFlow::Continue(())

@@ -23,7 +23,7 @@ impl Connection {
     /// Bytes of a body have been read: the peer may send as many again. Also for a stream that has ended.
     pub fn read(&mut self, id: u32, bytes: usize) {
         self.recv_window.read(bytes);
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.recv_window.read(bytes);
             if stream.recv_window.unread() <= stream.held.len() {
                 stream.parts = 0;
@@ -36,7 +36,7 @@ impl Connection {
 
     /// Nobody will read what else arrives on a stream. Once its answer is sent, the peer is told to send no more.
     pub fn stop_reading(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.unread = true;
             let held = std::mem::take(&mut stream.held).len();
             self.read(id, held);
@@ -68,7 +68,7 @@ impl Connection {
             buffer.advance(HEAD_LEN + head.len);
             self.recv_window.read(head.len);
             self.raise_connection_window();
-            if checked? && let Some(stream) = self.streams.get_mut(&id) {
+            if checked? && let Some(stream) = self.streams.get_mut(id) {
                 stream.recv_window.read(head.len);
                 self.widen(id);
             }
@@ -85,7 +85,7 @@ impl Connection {
         if len == 0 && !end {
             self.throttle.charge(1);
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             // What the windows let the peer send before it knew of the reset was asked for.
             if len > 0 && self.recent.get(id) == Some(Closed::ResetHere) {
                 return Ok(false);
@@ -116,7 +116,7 @@ impl Connection {
     fn pass_on(&mut self, head: FrameHead, range: Range<usize>, buffer: &mut BytesMut) {
         let (id, end) = (head.stream, head.has(END_STREAM));
         let payload = HEAD_LEN + range.start..HEAD_LEN + range.end;
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if range.len() < TINY && stream.parts >= MAX_PARTS {
             stream.held.extend_from_slice(&buffer[payload]);
             buffer.advance(HEAD_LEN + head.len);

@@ -29,7 +29,7 @@ impl Connection {
             return Err(protocol("RST_STREAM on a stream that is idle"));
         }
         // Of a stream that this side opened there is one at most: that is no flood.
-        let is_open = self.streams.contains_key(&id);
+        let is_open = self.streams.contains(id);
         if !is_open || !self.is_local(id) {
             self.throttle.charge(1);
         }
@@ -107,7 +107,7 @@ impl Connection {
             let reason = "SETTINGS_INITIAL_WINDOW_SIZE makes the window of a stream too large";
             return Err(Fault::Connection(ErrorCode::FLOW_CONTROL_ERROR, reason));
         }
-        let ids: Vec<u32> = self.streams.keys().copied().collect();
+        let ids: Vec<u32> = self.streams.ids().collect();
         ids.into_iter().for_each(|id| self.line_up(id));
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Connection {
             self.acknowledged = true;
             self.streams.values_mut().for_each(|stream| stream.recv_window.shift(by));
             // What was read before counts against the smaller window.
-            let ids: Vec<u32> = self.streams.keys().copied().collect();
+            let ids: Vec<u32> = self.streams.ids().collect();
             ids.into_iter().for_each(|id| self.widen(id));
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Connection {
         self.throttle.charge(1);
         // First, so that it is known why the streams end.
         self.events.push_back(Event::GoAway { code: said.code, debug: said.debug });
-        let lost: Vec<u32> = self.streams.keys().copied().filter(|id| self.is_local(*id) && *id > said.last).collect();
+        let lost: Vec<u32> = self.streams.ids().filter(|id| self.is_local(*id) && *id > said.last).collect();
         for id in lost {
             self.forget(id, Closed::ResetByPeer);
             let code = ErrorCode::REFUSED_STREAM;
@@ -183,7 +183,7 @@ impl Connection {
             }
             return Ok(());
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             return if self.is_idle(id) { Err(protocol("WINDOW_UPDATE on a stream that is idle")) } else { Ok(()) };
         };
         if by == 0 {

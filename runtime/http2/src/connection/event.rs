@@ -1,10 +1,12 @@
 //! What a connection tells of.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::HeaderMap;
 
 use crate::error::ErrorCode;
-use crate::head::Head;
+use crate::fields::Fields;
+use crate::head::Headers;
 
 /// What happened on a connection; [`Connection::poll_event`](super::Connection::poll_event) gives them in their order.
 #[derive(Debug)]
@@ -16,10 +18,8 @@ pub enum Event {
     Headers {
         /// The stream, new at the server.
         id: u32,
-        /// The pseudo-headers.
-        head: Head,
-        /// The other headers.
-        fields: HeaderMap,
+        /// The headers; shared with those of other streams that the peer sent in the same bytes.
+        headers: Arc<Headers>,
         /// Whether this is all.
         end: bool,
     },
@@ -41,7 +41,7 @@ pub enum Event {
         /// The stream.
         id: u32,
         /// The trailers.
-        fields: HeaderMap,
+        fields: Fields,
     },
     /// A stream ended before its time. Nothing more comes of it, and nothing more can be sent; what had come was told before.
     Reset {

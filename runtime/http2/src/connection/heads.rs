@@ -1,13 +1,17 @@
 //! Headers and trailers that arrive.
 
-use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+use http::StatusCode;
 
 use super::body::pass_on_held;
+use super::known::Section;
 use super::recent::Closed;
 use super::{Connection, Drain, Event, FRAMES_PER_WORK, Role};
 use crate::error::{ErrorCode, Fault, protocol};
+use crate::fields::Fields;
 use crate::frame::{END_HEADERS, END_STREAM, Head as FrameHead, headers, unpadded};
-use crate::head::{self, Block, Head};
+use crate::head::{Block, Head, Headers};
 use crate::hpack::HpackError;
 use crate::stream::{Half, Stream};
 
@@ -67,10 +71,53 @@ impl Connection {
 
     /// A whole header block.
     pub(super) fn take_block(&mut self, id: u32, bytes: &[u8], end: bool, wrong: Option<Fault>) -> Result<(), Fault> {
+        let half = self.streams.get(id).map(|stream| stream.recv);
+        let block = self.read_block(bytes, half == Some(Half::Body))?;
+        let Some(stream) = self.streams.get_mut(id) else {
+            return self.take_first_block(id, block, end, wrong);
+        };
+        if let Some(fault) = wrong {
+            return Err(fault);
+        }
+        match (stream.recv, block) {
+            (Half::Done, _) => Err(Fault::Stream(id, ErrorCode::STREAM_CLOSED)),
+            (Half::Body, Read::Section(Section::Trailers(fields))) => {
+                if !end || stream.content_left.is_some_and(|left| left > 0) {
+                    return Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR));
+                }
+                stream.recv = Half::Done;
+                pass_on_held(id, stream, false, &mut self.events);
+                if !stream.unread {
+                    self.events.push_back(Event::Trailers { id, fields });
+                }
+                self.close_if_ended(id);
+                Ok(())
+            }
+            (Half::Head, Read::Section(Section::Headers(headers))) => {
+                if let Head::Response(status) = headers.head
+                    && status.is_informational()
+                {
+                    self.throttle.charge(1);
+                    let allowed = !end && status != StatusCode::SWITCHING_PROTOCOLS;
+                    return if allowed { Ok(()) } else { Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR)) };
+                }
+                self.begin_message(id, headers, end)
+            }
+            (Half::Head, Read::TooLarge) => Err(Fault::Stream(id, ErrorCode::ENHANCE_YOUR_CALM)),
+            (Half::Head | Half::Body, _) => Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR)),
+        }
+    }
+
+    /// Reads a block, whatever stands in it: the table is to be kept right.
+    fn read_block(&mut self, bytes: &[u8], trailers: bool) -> Result<Read, Fault> {
+        let version = self.decoder.version();
+        if let Some(section) = self.known.get(version, bytes, trailers) {
+            return Ok(Read::Section(section.clone()));
+        }
         let limit = self.config.max_header_list_size as usize;
         let mut block = Block::default();
         let read = self.decoder.decode(bytes, |name, value, size| block.take(name, value, size, limit));
-        read.map_err(|error: HpackError| {
+        let indices = read.map_err(|error: HpackError| {
             let reason = match error {
                 HpackError::Truncated => "a header block is cut off",
                 HpackError::Integer => "a header block has an integer that is too large",
@@ -83,53 +130,22 @@ impl Connection {
         if block.is_larger_than(limit) {
             // Reading it took time, and nothing comes of it.
             self.throttle.charge(1 + bytes.len() / LARGE_PER_FRAME);
+            return Ok(Read::TooLarge);
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return self.take_first_block(id, block, end, wrong);
+        let section = match (trailers, self.role) {
+            (true, _) => block.trailers().map(Section::Trailers),
+            (false, Role::Server) => block.request().map(|headers| Section::Headers(Arc::new(headers))),
+            (false, Role::Client) => block.response().map(|headers| Section::Headers(Arc::new(headers))),
         };
-        if let Some(fault) = wrong {
-            return Err(fault);
+        let Ok(section) = section else { return Ok(Read::Malformed) };
+        if indices {
+            self.known.add(version, bytes, &section);
         }
-        let malformed = |_| Fault::Stream(id, ErrorCode::PROTOCOL_ERROR);
-        let too_large = block.is_larger_than(limit);
-        match stream.recv {
-            Half::Done => Err(Fault::Stream(id, ErrorCode::STREAM_CLOSED)),
-            Half::Body => {
-                if !end || stream.content_left.is_some_and(|left| left > 0) || too_large {
-                    return Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR));
-                }
-                let fields = block.trailers().map_err(malformed)?;
-                stream.recv = Half::Done;
-                pass_on_held(id, stream, false, &mut self.events);
-                if !stream.unread {
-                    self.events.push_back(Event::Trailers { id, fields });
-                }
-                self.close_if_ended(id);
-                Ok(())
-            }
-            Half::Head => {
-                if too_large {
-                    return Err(Fault::Stream(id, ErrorCode::ENHANCE_YOUR_CALM));
-                }
-                let (status, fields) = block.response().map_err(malformed)?;
-                if status.is_informational() {
-                    self.throttle.charge(1);
-                    let allowed = !end && status != StatusCode::SWITCHING_PROTOCOLS;
-                    return if allowed { Ok(()) } else { Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR)) };
-                }
-                self.begin_message(id, Head::Response(status), fields, end)
-            }
-        }
+        Ok(Read::Section(section))
     }
 
     /// A block for a stream that is not there: a new request, or something late or wrong.
-    pub(super) fn take_first_block(
-        &mut self,
-        id: u32,
-        block: Block,
-        end: bool,
-        wrong: Option<Fault>,
-    ) -> Result<(), Fault> {
+    fn take_first_block(&mut self, id: u32, block: Read, end: bool, wrong: Option<Fault>) -> Result<(), Fault> {
         if self.role == Role::Client {
             return self.on_closed(id, "HEADERS on a stream that the client did not open");
         }
@@ -158,43 +174,52 @@ impl Connection {
         if self.open_by_peer >= self.config.max_concurrent_streams as usize {
             return Err(Fault::Stream(id, ErrorCode::REFUSED_STREAM));
         }
-        let too_large = block.is_larger_than(self.config.max_header_list_size as usize);
-        let request = block.request();
-        if !too_large && request.is_err() {
-            return Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR));
-        }
+        let request = match block {
+            Read::Section(Section::Headers(headers)) => Some(headers),
+            Read::TooLarge => None,
+            Read::Section(Section::Trailers(_)) | Read::Malformed => {
+                return Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR));
+            }
+        };
         self.open_by_peer += 1;
         self.stats.streams_started += 1;
         let mut stream = Stream::new(self.initial_window(), self.peer.initial_window);
-        stream.unread = too_large;
+        stream.unread = request.is_none();
+        stream.recv = if end { Half::Done } else { Half::Body };
         self.streams.insert(id, stream);
         match request {
-            Ok((head, fields)) if !too_large => self.begin_message(id, Head::Request(head), fields, end),
-            _ => {
-                // RFC 6585 section 5: the client is told what is wrong with its request.
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    stream.recv = if end { Half::Done } else { Half::Body };
-                }
-                // That this stream ends earns the peer nothing.
+            Some(headers) => self.begin_message(id, headers, end),
+            None => {
+                // RFC 6585 section 5: the client is told what is wrong with its request. That this stream ends earns the
+                // peer nothing.
                 self.throttle.charge(if end { FRAMES_PER_WORK as usize } else { 0 });
-                self.respond(id, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &HeaderMap::new(), true);
+                self.respond(id, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &Fields::new(), true);
                 Ok(())
             }
         }
     }
 
-    fn begin_message(&mut self, id: u32, head: Head, fields: HeaderMap, end: bool) -> Result<(), Fault> {
-        let length = head::content_length(&fields).map_err(|_| Fault::Stream(id, ErrorCode::PROTOCOL_ERROR))?;
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
-        let no_body =
-            stream.head_only || matches!(head, Head::Response(StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT));
+    fn begin_message(&mut self, id: u32, headers: Arc<Headers>, end: bool) -> Result<(), Fault> {
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+        let length = headers.content_length;
+        let no_body = stream.head_only
+            || matches!(headers.head, Head::Response(StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT));
         if end && length.is_some_and(|length| length > 0) && !no_body {
             return Err(Fault::Stream(id, ErrorCode::PROTOCOL_ERROR));
         }
         stream.content_left = length.filter(|_| !no_body);
         stream.recv = if end { Half::Done } else { Half::Body };
-        self.events.push_back(Event::Headers { id, head, fields, end });
+        self.events.push_back(Event::Headers { id, headers, end });
         self.close_if_ended(id);
         Ok(())
     }
+}
+
+/// What a block is.
+enum Read {
+    Section(Section),
+    /// Its fields are more than this side takes.
+    TooLarge,
+    /// It breaks the rules of HTTP/2.
+    Malformed,
 }

@@ -5,35 +5,39 @@ mod body;
 mod control;
 mod event;
 mod heads;
+mod known;
 mod receive;
 mod recent;
 #[cfg(test)]
 mod tests;
 mod transmit;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use crate::config::Config;
 use crate::error::{ConnectionError, ErrorCode};
+use crate::fields::Fields;
 use crate::flow::{RecvWindow, SendWindow};
 use crate::frame::settings::{self, DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_FRAME, MAX_WINDOW, Setting};
 use crate::frame::{PREFACE, goaway, ping, reset};
-use crate::head::{Head, RequestHead};
+use crate::head::{Pseudo, RequestHead};
 use crate::hpack::{Decoder, Encoder};
 use crate::output::Output;
 use crate::stream::{End, Half, Stream};
+use crate::stream_map::StreamMap;
 use crate::throttle::Throttle;
 use bandwidth::Bandwidth;
 pub use event::Event;
 use heads::PartialBlock;
+use known::Known;
 use receive::Phase;
 use recent::{Closed, Recent};
+use transmit::MAX_TURN;
 
 /// The payload of the PING that a graceful end waits for.
 const DRAIN_PING: [u8; 8] = *b"draining";
@@ -66,6 +70,7 @@ pub struct Connection {
     config: Config,
     phase: Phase,
     partial: Option<PartialBlock>,
+    known: Known,
     decoder: Decoder,
     encoder: Encoder,
     peer: PeerSettings,
@@ -76,7 +81,7 @@ pub struct Connection {
     /// How much of what waits to be written answers what the peer sent, in bytes, at most.
     answers: usize,
 
-    streams: HashMap<u32, Stream, BuildHasherDefault<IdHasher>>,
+    streams: StreamMap<Stream>,
     recent: Recent,
     /// The next id of this side, and the largest of the peer's.
     next_id: u32,
@@ -168,25 +173,6 @@ pub enum OpenError {
     Closed,
 }
 
-/// Ids are numbers in a row: they need no hashing, only spreading.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        // The table takes its places from the low bits, which of a product depend on the low bits of the id alone.
-        self.0.rotate_left(20)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 /// Beginning, and looking at it.
 impl Connection {
     /// The client's side; its preface is the first thing to send.
@@ -214,6 +200,7 @@ impl Connection {
             role,
             phase: if role == Role::Server { Phase::Preface } else { Phase::FirstSettings },
             partial: None,
+            known: Known::default(),
             decoder: Decoder::new(),
             encoder: Encoder::new(),
             peer: PeerSettings {
@@ -227,7 +214,7 @@ impl Connection {
             acknowledged: false,
             pings: 0,
             answers: 0,
-            streams: HashMap::default(),
+            streams: StreamMap::default(),
             recent: Recent::default(),
             next_id: 1,
             last_peer_id: 0,
@@ -324,7 +311,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`OpenError`] where the peer or the connection takes no more; nothing was sent then.
-    pub fn open(&mut self, head: RequestHead, fields: &HeaderMap, end: bool) -> Result<u32, OpenError> {
+    pub fn open(&mut self, head: &RequestHead, fields: &Fields, end: bool) -> Result<u32, OpenError> {
         if !self.takes_streams() {
             return Err(OpenError::Closed);
         }
@@ -341,24 +328,34 @@ impl Connection {
         stream.send = if end { Half::Done } else { Half::Body };
         stream.head_only = head.method == Method::HEAD;
         self.streams.insert(id, stream);
-        self.write_headers(id, Some(&Head::Request(head)), fields, end);
+        self.write_headers(id, Pseudo::Request(head), fields, end);
         Ok(id)
     }
 
     /// Answers a stream with a response's headers; with `end` that is all. An informational status leaves the answer open.
     /// A stream that is gone is left alone.
-    pub fn respond(&mut self, id: u32, status: StatusCode, fields: &HeaderMap, end: bool) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.send == Half::Head) else { return };
+    pub fn respond(&mut self, id: u32, status: StatusCode, fields: &Fields, end: bool) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.send == Half::Head) else { return };
         if !status.is_informational() {
             stream.send = if end { Half::Done } else { Half::Body };
         }
-        self.write_headers(id, Some(&Head::Response(status)), fields, end);
+        self.write_headers(id, Pseudo::Response(status), fields, end);
         self.close_if_ended(id);
     }
 
     /// Sends a part of a body, now or as the windows allow. A stream that is gone is left alone.
     pub fn send_data(&mut self, id: u32, data: Bytes, end: bool) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.send == Half::Body) else { return };
+        let turn = self.turn_is_free();
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.send == Half::Body) else { return };
+        let room = self.send_window.room().min(stream.send_window.room()).min(self.peer.max_frame).min(MAX_TURN);
+        if turn && stream.queue.is_empty() && (1..=room).contains(&data.len()) {
+            if end {
+                stream.send = Half::Done;
+            }
+            self.throttle.earn(FRAMES_PER_WORK);
+            self.write_data(id, data, end);
+            return self.close_if_ended(id);
+        }
         if !data.is_empty() {
             stream.queued += data.len();
             stream.queue.push_back(data);
@@ -371,9 +368,14 @@ impl Connection {
     }
 
     /// Ends a message with trailers, behind what waits to be sent. A stream that is gone is left alone.
-    pub fn send_trailers(&mut self, id: u32, fields: HeaderMap) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.send == Half::Body) else { return };
+    pub fn send_trailers(&mut self, id: u32, fields: Fields) {
+        let turn = self.turn_is_free();
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.send == Half::Body) else { return };
         stream.send = Half::Done;
+        if turn && stream.queue.is_empty() {
+            self.write_headers(id, Pseudo::Trailers, &fields, true);
+            return self.close_if_ended(id);
+        }
         stream.end = Some(End::Trailers(fields));
         self.line_up(id);
     }
@@ -381,15 +383,15 @@ impl Connection {
     /// How many bytes may be given to [`send_data`](Self::send_data) before more of them would only pile up; 0 for a stream
     /// that is gone. When it is 0, [`Event::Writable`] tells of the next room.
     pub fn room(&mut self, id: u32) -> usize {
-        let Some(stream) = self.streams.get_mut(&id) else { return 0 };
+        let Some(stream) = self.streams.get_mut(id) else { return 0 };
         let room = self.config.max_send_buffer.saturating_sub(stream.queued);
         stream.wants_room = room == 0;
         room
     }
 
-    /// Ends a stream at once in both directions; what waits to be sent is dropped. A stream that is gone is left alone.
+    /// Ends a stream at once in both directions; what waits for its turn is dropped. A stream that is gone is left alone.
     pub fn reset(&mut self, id: u32, code: ErrorCode) {
-        if self.streams.contains_key(&id) {
+        if self.streams.contains(id) {
             self.output.write(|to| reset::put(id, code, to));
             self.forget(id, Closed::ResetHere);
         }
@@ -455,7 +457,7 @@ impl Connection {
     }
 
     fn forget(&mut self, id: u32, how: Closed) {
-        let Some(stream) = self.streams.remove(&id) else { return };
+        let Some(stream) = self.streams.remove(id) else { return };
         if how != Closed::Ended {
             self.stats.streams_reset += 1;
         }
@@ -465,7 +467,7 @@ impl Connection {
         self.recent.add(id, how);
         for line in [&mut self.line, &mut self.stopped] {
             if line.len() > 2 * self.streams.len() + STALE {
-                line.retain(|id| self.streams.contains_key(id));
+                line.retain(|id| self.streams.contains(*id));
             }
         }
         if self.is_local(id) {
@@ -478,7 +480,7 @@ impl Connection {
 
     /// Closes a stream that has ended both ways, or whose answer is sent and whose request nobody reads.
     fn close_if_ended(&mut self, id: u32) {
-        let Some(stream) = self.streams.get(&id) else { return };
+        let Some(stream) = self.streams.get(id) else { return };
         if !stream.is_sent() {
             return;
         }

@@ -72,7 +72,7 @@ impl Connection {
     /// The peer has closed its side of the socket, or the socket broke: streams that have not ended never will.
     pub fn handle_close(&mut self) {
         self.closed = true;
-        let ids: Vec<u32> = self.streams.keys().copied().collect();
+        let ids: Vec<u32> = self.streams.ids().collect();
         let code = self.peer_went.unwrap_or(ErrorCode::NO_ERROR);
         for id in ids {
             self.forget(id, Closed::ResetByPeer);
@@ -93,7 +93,7 @@ impl Connection {
     fn refuse(&mut self, id: u32, code: ErrorCode) {
         self.throttle.charge(1);
         self.output.write(|to| reset::put(id, code, to));
-        if self.streams.contains_key(&id) {
+        if self.streams.contains(id) {
             self.forget(id, Closed::ResetHere);
             self.events.push_back(Event::Reset { id, code, by_peer: false, unprocessed: false });
         } else {

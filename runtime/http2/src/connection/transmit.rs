@@ -1,12 +1,13 @@
 //! What leaves: header blocks as they are made, bodies as the windows allow, in turn.
 
-use http::HeaderMap;
+use bytes::Bytes;
 
 use super::event::Event;
 use super::{Connection, FRAMES_PER_WORK};
+use crate::fields::Fields;
 use crate::frame::settings::{self, MAX_WINDOW, Setting};
 use crate::frame::{data, headers, ping, window_update};
-use crate::head::{self, Head};
+use crate::head::{self, Pseudo};
 use crate::output::Output;
 use crate::stream::{End, Half};
 
@@ -16,7 +17,7 @@ use super::bandwidth;
 /// has something urgent waits for no more than this.
 const ENOUGH: usize = 128 * 1024;
 /// The largest payload of one DATA frame, in bytes, however much the peer takes: streams take turns by frames.
-const MAX_TURN: usize = 64 * 1024;
+pub(super) const MAX_TURN: usize = 64 * 1024;
 /// A part that the peer's window cut off is worth something from this on, in bytes.
 const WORTH_SENDING: usize = 1024;
 
@@ -41,7 +42,7 @@ impl Connection {
 
     /// Puts a stream in line, if it can send something.
     pub(super) fn line_up(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.in_line
             && stream.can_send()
         {
@@ -50,9 +51,14 @@ impl Connection {
         }
     }
 
+    /// Whether what a stream sends can be written at once: nobody waits for a turn, and not too much waits to be written.
+    pub(super) fn turn_is_free(&self) -> bool {
+        self.line.is_empty() && self.stopped.is_empty() && self.output.len() < ENOUGH && self.error.is_none()
+    }
+
     /// Sends one frame of a stream, or its end.
     fn turn(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.in_line = false;
         if let Some(front) = stream.queue.front_mut() {
             let window = self.send_window.room().min(stream.send_window.room());
@@ -70,8 +76,6 @@ impl Connection {
                 stream.queue.pop_front();
             }
             stream.queued -= part.len();
-            stream.send_window.sent(part.len());
-            self.send_window.sent(part.len());
             let end = stream.queue.is_empty() && matches!(stream.end, Some(End::Data));
             if end {
                 stream.end = None;
@@ -80,39 +84,49 @@ impl Connection {
                 stream.wants_room = false;
                 self.events.push_back(Event::Writable { id });
             }
-            self.output.write(|to| data::put(id, part.len(), end, to));
-            self.stats.data_frames_sent += 1;
             // A peer that gives its window by the byte makes work, and has not had any done.
             if !is_cut || part.len() >= WORTH_SENDING {
                 self.throttle.earn(FRAMES_PER_WORK);
             }
-            self.output.payload(part);
+            self.write_data(id, part, end);
         }
         self.finish(id);
         self.line_up(id);
         self.close_if_ended(id);
     }
 
+    /// Writes a DATA frame that the windows have room for.
+    pub(super) fn write_data(&mut self, id: u32, data: Bytes, end: bool) {
+        let len = data.len();
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.send_window.sent(len);
+        }
+        self.send_window.sent(len);
+        self.stats.data_frames_sent += 1;
+        self.output.write(|to| data::put(id, len, end, to));
+        self.output.payload(data);
+    }
+
     /// Sends what ends a stream, if nothing is before it.
     fn finish(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.queue.is_empty()) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.queue.is_empty()) else { return };
         match stream.end.take() {
-            Some(End::Trailers(fields)) => self.write_headers(id, None, &fields, true),
+            Some(End::Trailers(fields)) => self.write_headers(id, Pseudo::Trailers, &fields, true),
             Some(End::Data) => self.output.write(|to| data::put(id, 0, true, to)),
             None => {}
         }
     }
 
-    pub(super) fn write_headers(&mut self, id: u32, head: Option<&Head>, fields: &HeaderMap, end: bool) {
+    pub(super) fn write_headers(&mut self, id: u32, pseudo: Pseudo<'_>, fields: &Fields, end: bool) {
         self.block.clear();
-        head::encode(head, fields, &mut self.encoder, &mut self.block);
+        head::encode(pseudo, fields, &mut self.encoder, &mut self.block);
         let (block, max_frame) = (&self.block, self.peer.max_frame);
         self.output.write(|to| headers::put(id, block, end, max_frame, to));
     }
 
     /// Lets the peer send more on a stream.
     pub(super) fn widen(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.recv == Half::Body) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.recv == Half::Body) else { return };
         let by = stream.recv_window.update(self.stream_window, self.stream_window as usize);
         if by > 0 {
             self.output.write(|to| window_update::put(id, by, to));

@@ -21,13 +21,18 @@ impl Decoder {
         Decoder { table: Table::new(DEFAULT_TABLE_SIZE), allowed: DEFAULT_TABLE_SIZE, scratch: Vec::new() }
     }
 
-    /// Reads a whole block, and gives each field with its size to `take`.
+    /// Which state of the table this is: with the same version, a block of indices alone means the same fields.
+    pub(crate) fn version(&self) -> u64 {
+        self.table.version()
+    }
+
+    /// Reads a whole block, and gives each field with its size to `take`. Says whether it was of indices alone.
     pub(crate) fn decode(
         &mut self,
         mut block: &[u8],
         mut take: impl FnMut(&Name, &Value, usize),
-    ) -> Result<(), HpackError> {
-        let mut began = false;
+    ) -> Result<bool, HpackError> {
+        let (mut began, mut indices) = (false, true);
         while let Some((&first, rest)) = block.split_first() {
             block = rest;
             let is_update = first & 0xe0 == 0x20;
@@ -37,6 +42,7 @@ impl Decoder {
                     return Err(HpackError::TableSize);
                 }
                 self.table.resize(size);
+                indices = false;
                 continue;
             }
             began = true;
@@ -46,6 +52,7 @@ impl Decoder {
                 take(&field.name, &field.value, field.size());
                 continue;
             }
+            indices = false;
             let indexed = first & 0x40 != 0;
             let index = integer::decode(first, if indexed { 6 } else { 4 }, &mut block)?;
             let name = match index {
@@ -55,10 +62,10 @@ impl Decoder {
             let field = Field { name, value: Value::parse(self.string(&mut block)?) };
             take(&field.name, &field.value, field.size());
             if indexed {
-                self.table.add(field);
+                self.table.add(field, 0);
             }
         }
-        Ok(())
+        Ok(indices)
     }
 
     fn get(&self, index: usize) -> Result<&Field, HpackError> {

@@ -6,6 +6,7 @@ use super::field::{Field, Name, Value};
 use super::static_table::Found;
 use super::table::Table;
 use super::{DEFAULT_TABLE_SIZE, huffman, integer, static_table};
+use crate::fields::Fields;
 
 /// What is never put into the table of a peer, nor by anybody on the way (RFC 7541 section 7.1.3).
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];
@@ -15,17 +16,33 @@ const STEADY: [&str; 7] =
 /// The largest field that takes a place in the table, in bytes.
 const MAX_INDEXED: usize = 256;
 
+/// How many lists of fields are known again, and how long the bytes of one may be.
+const KNOWN: usize = 4;
+const MAX_KNOWN: usize = 64;
+
 /// Writes header blocks, one after the other.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     table: Table,
     /// A size of the table that the peer has not been told, and the smallest one since it was told last.
     resized: Option<(usize, usize)>,
+    /// Lists whose bytes are indices alone, for as long as the table stays as it is.
+    known: Vec<Known>,
+    /// Which of them is the next to be replaced.
+    next: usize,
+}
+
+/// A list of fields, and its bytes.
+#[derive(Debug)]
+struct Known {
+    fields: Fields,
+    version: u64,
+    bytes: Vec<u8>,
 }
 
 impl Encoder {
     pub(crate) fn new() -> Encoder {
-        Encoder { table: Table::new(DEFAULT_TABLE_SIZE), resized: None }
+        Encoder { table: Table::new(DEFAULT_TABLE_SIZE), resized: None, known: Vec::new(), next: 0 }
     }
 
     /// The peer takes a table of so many bytes; more than the default is not used.
@@ -49,37 +66,85 @@ impl Encoder {
         }
     }
 
+    /// Appends the entry of the static table at `index`.
+    pub(crate) fn is_static(&mut self, index: u8, to: &mut Vec<u8>) {
+        to.push(0x80 | index);
+    }
+
+    /// Appends a list of fields.
+    pub(crate) fn fields(&mut self, fields: &Fields, to: &mut Vec<u8>) {
+        let version = self.table.version();
+        if let Some(known) = self.known.iter().find(|known| known.version == version && known.fields.is(fields)) {
+            return to.extend_from_slice(&known.bytes);
+        }
+        let from = to.len();
+        let mut indexed = true;
+        for (name, value) in fields.iter() {
+            indexed &= self.put(&Name::Field(name.clone()), value, to);
+        }
+        // A list that nobody else has will not be seen again.
+        if indexed && version == self.table.version() && !fields.is_single() && to.len() - from <= MAX_KNOWN {
+            let known = Known { fields: fields.clone(), version, bytes: to[from..].to_vec() };
+            if self.known.len() < KNOWN {
+                self.known.push(known);
+            } else {
+                self.known[self.next] = known;
+                self.next = (self.next + 1) % KNOWN;
+            }
+        }
+    }
+
     /// Appends a field.
     pub(crate) fn field(&mut self, name: &Name, value: &HeaderValue, to: &mut Vec<u8>) {
+        self.put(name, value, to);
+    }
+
+    /// Appends a field; whether an index was enough.
+    fn put(&mut self, name: &Name, value: &HeaderValue, to: &mut Vec<u8>) -> bool {
         let (key, content) = (name.as_bytes(), value.as_bytes());
+        let steady = is_steady(name) && !value.is_sensitive();
+        let hash = steady.then(|| hash(key, content));
+        if let Some(at) = hash.and_then(|hash| self.table.find(hash, name, content)) {
+            integer::encode(static_table::LEN + 1 + at, 7, 0x80, to);
+            return true;
+        }
         let static_name = match static_table::find(key, content) {
-            Found::Field(index) => return integer::encode(index, 7, 0x80, to),
+            Found::Field(index) => {
+                integer::encode(index, 7, 0x80, to);
+                return true;
+            }
             Found::Name(index) => Some(index),
             Found::Nothing => None,
         };
-        let steady = is_steady(name);
-        if !steady || value.is_sensitive() {
+        let Some(hash) = hash else {
             let secret = value.is_sensitive() || matches!(name, Name::Field(name) if SECRET.contains(&name.as_str()));
-            return literal(static_name, key, content, 4, if secret { 0x10 } else { 0 }, to);
-        }
-        let (mut index_of_name, mut at) = (static_name, 0);
-        while let Some(entry) = self.table.get(at) {
-            if entry.name == *name {
-                let index = static_table::LEN + 1 + at;
-                if entry.value.as_bytes() == content {
-                    return integer::encode(index, 7, 0x80, to);
-                }
-                index_of_name = index_of_name.or(Some(index));
-            }
-            at += 1;
-        }
+            literal(static_name, key, content, 4, if secret { 0x10 } else { 0 }, to);
+            return false;
+        };
+        let index_of_name = static_name.or_else(|| self.table.find_name(name).map(|at| static_table::LEN + 1 + at));
         let field = Field { name: name.clone(), value: Value::Valid(value.clone()) };
         if field.size() > MAX_INDEXED {
-            return literal(index_of_name, key, content, 4, 0, to);
+            literal(index_of_name, key, content, 4, 0, to);
+            return false;
         }
         literal(index_of_name, key, content, 6, 0x40, to);
-        self.table.add(field);
+        self.table.add(field, hash);
+        false
     }
+}
+
+/// Tells most fields apart without their bytes.
+fn hash(name: &[u8], value: &[u8]) -> u32 {
+    let mix = |hash: u64, bytes: &[u8]| {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let words = words.iter().chain(std::iter::once(&last));
+        words.fold(hash, |hash, word| {
+            (hash.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x517c_c1b7_2722_0a95)
+        })
+    };
+    (mix(mix(value.len() as u64, name), value) >> 32) as u32
 }
 
 fn is_steady(name: &Name) -> bool {
@@ -179,6 +244,42 @@ mod tests {
                 assert_eq!(read(&mut decoder, &block), request(), "{sizes:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_list_that_is_known_again_is_written_as_it_would_be_anew() {
+        let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+        let header =
+            |name: &'static str, value: &'static str| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let lists: Vec<Fields> = (0..6)
+            .map(|count| {
+                let status = HeaderValue::from(count);
+                let unique = (count == 5).then(|| header("x-request-id", "42"));
+                let fields =
+                    [header("content-type", "application/grpc"), (HeaderName::from_static("grpc-status"), status)];
+                fields.into_iter().chain(unique).collect()
+            })
+            .collect();
+        for round in 0..40 {
+            for fields in lists.iter().take(1 + round % 6) {
+                // A clone shares the list, a copy is equal and made apart.
+                let fields = if round % 3 == 0 {
+                    fields.iter().map(|(n, v)| (n.clone(), v.clone())).collect()
+                } else {
+                    fields.clone()
+                };
+                let mut block = Vec::new();
+                encoder.begin(&mut block);
+                encoder.fields(&fields, &mut block);
+                let expected: Vec<_> =
+                    fields.iter().map(|(name, value)| (Name::Field(name.clone()), value.clone())).collect();
+                assert_eq!(read(&mut decoder, &block), expected);
+            }
+            if round % 7 == 0 {
+                encoder.allow([4096, 100, 0][round % 3]);
+            }
+        }
+        assert!(encoder.known.len() <= KNOWN);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Attacks on work: each frame is cheap to send, and is to cost this side more.
 
 use bytes::Bytes;
-use callwright_http2::{Config, Connection, ErrorCode, Event};
-use http::{HeaderMap, StatusCode};
+use callwright_http2::{Config, Connection, ErrorCode, Event, Fields};
+use http::StatusCode;
 
 use super::peer::*;
 
@@ -91,7 +91,7 @@ fn frames_that_do_no_work() {
 fn windows_that_are_given_by_the_byte() {
     let mut victim = Victim::new(Config::default(), |connection, event| {
         if let Event::Headers { id, .. } = event {
-            connection.respond(*id, StatusCode::OK, &HeaderMap::new(), false);
+            connection.respond(*id, StatusCode::OK, &Fields::new(), false);
             connection.send_data(*id, Bytes::from(vec![0; 200_000]), true);
         }
     });

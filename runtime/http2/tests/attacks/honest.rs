@@ -6,8 +6,8 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use callwright_http2::{Config, Connection, ErrorCode, Event, RequestHead};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use callwright_http2::{Config, Connection, ErrorCode, Event, Fields, RequestHead};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::peer::{PING, WINDOW_UPDATE, frame, turn, window_update};
 
@@ -82,7 +82,7 @@ impl Pair {
             authority: Some(HeaderValue::from_static("localhost")),
             path: HeaderValue::from_static("/a.B/C"),
         };
-        self.client.connection.open(head, &HeaderMap::new(), end).unwrap()
+        self.client.connection.open(&head, &Fields::new(), end).unwrap()
     }
 
     fn nobody_waited(&self) {
@@ -97,7 +97,7 @@ fn a_million_small_messages() {
     let mut pair = Pair::new();
     let id = pair.open(false);
     pair.drive();
-    pair.server.connection.respond(id, StatusCode::OK, &HeaderMap::new(), false);
+    pair.server.connection.respond(id, StatusCode::OK, &Fields::new(), false);
     let message = Bytes::from_static(&[7; 20]);
     for _ in 0..1_000_000 / 50 {
         for _ in 0..50 {
@@ -117,7 +117,7 @@ fn peers_that_measure_and_update_with_every_message() {
     let mut pair = Pair::new();
     let id = pair.open(true);
     pair.drive();
-    pair.server.connection.respond(id, StatusCode::OK, &HeaderMap::new(), false);
+    pair.server.connection.respond(id, StatusCode::OK, &Fields::new(), false);
     for _ in 0..100_000 {
         pair.server.connection.send_data(id, Bytes::from_static(&[7; 20]), false);
         pair.drive();
@@ -171,7 +171,7 @@ fn what_is_on_its_way_when_a_call_is_cancelled() {
     let mut pair = Pair::new();
     let id = pair.open(true);
     pair.drive();
-    pair.server.connection.respond(id, StatusCode::OK, &HeaderMap::new(), false);
+    pair.server.connection.respond(id, StatusCode::OK, &Fields::new(), false);
     for _ in 0..100_000 {
         pair.server.connection.send_data(id, Bytes::from_static(b"message"), false);
     }
@@ -189,7 +189,7 @@ fn honest_bulk() {
     let ids: Vec<u32> = (0..8).map(|_| pair.open(false)).collect();
     pair.drive();
     for id in &ids {
-        pair.server.connection.respond(*id, StatusCode::OK, &HeaderMap::new(), false);
+        pair.server.connection.respond(*id, StatusCode::OK, &Fields::new(), false);
     }
     let part = Bytes::from(vec![7; 128 * 1024]);
     for _ in 0..512 {

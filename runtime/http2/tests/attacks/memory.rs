@@ -1,14 +1,14 @@
 //! Attacks on memory: what a peer can make this side hold.
 
 use bytes::Bytes;
-use callwright_http2::{Config, Connection, ErrorCode, Event};
-use http::{HeaderMap, StatusCode};
+use callwright_http2::{Config, Connection, ErrorCode, Event, Fields};
+use http::StatusCode;
 
 use super::peer::*;
 
 fn answer_much(connection: &mut Connection, event: &Event) {
     if let Event::Headers { id, .. } = event {
-        connection.respond(*id, StatusCode::OK, &HeaderMap::new(), false);
+        connection.respond(*id, StatusCode::OK, &Fields::new(), false);
         while connection.room(*id) > 0 {
             connection.send_data(*id, Bytes::from(vec![0; 16 * 1024]), false);
         }
@@ -104,7 +104,7 @@ fn responses_to_windows_of_zero() {
 fn calls_whose_answers_nobody_takes() {
     let mut victim = Victim::new(Config::default(), |connection, event| {
         if let Event::Headers { id, .. } = event {
-            connection.respond(*id, StatusCode::OK, &HeaderMap::new(), true);
+            connection.respond(*id, StatusCode::OK, &Fields::new(), true);
         }
     });
     victim.reads = false;

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use callwright_http2::{Config, Connection, ErrorCode, Event, Head, OpenError, RequestHead};
+use callwright_http2::{Config, Connection, ErrorCode, Event, Fields, Head, OpenError, RequestHead};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::sleep_until;
@@ -118,7 +118,7 @@ impl<'a> Side<'a> {
                 path: HeaderValue::from_str(&format!("/{}", self.next)).unwrap(),
             };
             let end = request.body.is_empty() && request.trailers.is_none() && random.below(2) == 0;
-            match self.connection.open(head, &request.fields, end) {
+            match self.connection.open(&head, &Fields::from(&request.fields), end) {
                 Ok(id) => {
                     let sends = (!end).then(|| (request.parts(random).into(), request.clone()));
                     let stream =
@@ -144,7 +144,7 @@ impl<'a> Side<'a> {
             }
             match (message.reset, &message.trailers) {
                 (Some(code), _) => self.connection.reset(*id, ErrorCode(code)),
-                (None, Some(trailers)) => self.connection.send_trailers(*id, trailers.clone()),
+                (None, Some(trailers)) => self.connection.send_trailers(*id, trailers.into()),
                 (None, None) => self.connection.send_data(*id, Bytes::new(), true),
             }
             (stream.sends, stream.is_sent) = (None, true);
@@ -161,11 +161,12 @@ impl<'a> Side<'a> {
 
     fn note(&mut self, event: Event, random: &mut Random) {
         let whole = match event {
-            Event::Headers { id, head, fields, end } => {
-                match head {
-                    Head::Request(head) => self.accept(id, &head, fields),
+            Event::Headers { id, headers, end } => {
+                let fields = (&headers.fields).into();
+                match &headers.head {
+                    Head::Request(head) => self.accept(id, head, fields),
                     Head::Response(status) => {
-                        assert_eq!(status, StatusCode::OK);
+                        assert_eq!(*status, StatusCode::OK);
                         self.streams.get_mut(&id).unwrap().seen.fields = fields;
                     }
                 }
@@ -177,7 +178,7 @@ impl<'a> Side<'a> {
                 end.then_some(id)
             }
             Event::Trailers { id, fields } => {
-                self.streams.get_mut(&id).unwrap().seen.trailers = Some(fields);
+                self.streams.get_mut(&id).unwrap().seen.trailers = Some((&fields).into());
                 Some(id)
             }
             Event::Reset { id, code, by_peer, .. } => {
@@ -194,7 +195,7 @@ impl<'a> Side<'a> {
         stream.is_seen = true;
         if !self.is_client && !stream.is_sent {
             let response = self.script.calls[stream.number].1.clone();
-            self.connection.respond(id, StatusCode::OK, &response.fields, false);
+            self.connection.respond(id, StatusCode::OK, &Fields::from(&response.fields), false);
             stream.sends = Some((response.parts(random).into(), response));
         }
     }

@@ -3,7 +3,7 @@ use crate::channel::Channel;
 
 fn request(channel: &Channel) -> Arc<Exchange> {
     let request = Request {
-        path: PathAndQuery::from_static("/test.Echo/Say"),
+        path: HeaderValue::from_static("/test.Echo/Say"),
         metadata: Metadata::new(),
         wait_for_ready: Some(true),
         deadline: None,

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
 use bytes::Bytes;
 use callwright_http2::{Connection, RequestHead as Http2Head};
@@ -10,13 +11,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::driver::{Driver, Lost, News};
-use super::ready::Ready;
+use super::driver::{Driver, Lost, News, Owner};
 use super::{CLIENT_BUFFERED, config, header_limit};
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::io::Io;
 use crate::transport::limits::Limits;
-use crate::transport::stream::{self, RecvStream, SendStream, Stream, Way};
+use crate::transport::ready::Ready;
+use crate::transport::stream::{self, ReplyStream, SendStream, Stream, Way};
 use crate::transport::{Address, ConnectError, Stage, StreamError};
 
 /// A connection to a server. It closes when this and the last stream are gone.
@@ -75,8 +76,9 @@ pub(in crate::transport) async fn connect(
     let calls = Arc::new(Calls { waiting: Mutex::default(), ready: driver.ready.clone() });
     let (life_sender, life) = watch::channel(Life::Open);
     let (settled, settles) = oneshot::channel();
-    let task = Task { driver, calls: calls.clone(), limits, life: life_sender, settled: Some(settled) };
-    let driver = tokio::spawn(task.run()).abort_handle();
+    let side =
+        ClientSide { calls: calls.clone(), opens: Vec::new(), limits, life: life_sender, settled: Some(settled) };
+    let driver = tokio::spawn(Task { side, driver }.run()).abort_handle();
     let aborts = AbortOnDrop(Some(driver.clone()));
     let refused = |cause: String| ConnectError::new(address, Stage::Http2, cause);
     let header_limit = match settles.await {
@@ -100,14 +102,9 @@ impl Link {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
-    ) -> Result<(SendStream, RecvStream), StreamError> {
+    ) -> Result<(SendStream, ReplyStream), StreamError> {
         let stream = Stream::new();
-        let (mut send, recv) = stream::client_halves(&stream);
-        match first {
-            Some(first) => send.send_now(first, end)?,
-            None if end => send.finish()?,
-            None => {}
-        }
+        let halves = stream::client_halves(&stream, first, end);
         let mut waiting = self.calls.lock();
         if waiting.shut {
             return Err(StreamError::gone_away());
@@ -115,7 +112,7 @@ impl Link {
         waiting.opens.push(Open { head, stream });
         drop(waiting);
         self.calls.ready.wake();
-        Ok((send, recv))
+        Ok(halves)
     }
 
     /// What ends the connection at once when it is aborted.
@@ -150,8 +147,16 @@ impl Drop for AbortOnDrop {
 
 /// Runs a connection, and says what becomes of it.
 struct Task {
+    // Dropped first: the channel knows of the end before the calls do.
+    side: ClientSide,
     driver: Driver,
+}
+
+/// What a client does with its connection.
+struct ClientSide {
     calls: Arc<Calls>,
+    /// Calls that wait for the server to take one more.
+    opens: Vec<Open>,
     limits: Arc<Limits>,
     life: watch::Sender<Life>,
     settled: Option<oneshot::Sender<Result<usize, String>>>,
@@ -159,78 +164,84 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let Task { driver, calls, limits, life, settled } = &mut self;
-        let mut opens: Vec<Open> = Vec::new();
-        let ended = poll_fn(|cx| {
-            let news = |driver: &mut Driver, news: News| match news {
-                News::Ready => {
-                    limits.allow(driver.engine.max_streams());
-                    if let Some(settled) = settled.take() {
-                        let limit = header_limit(driver.engine.peer_max_header_list_size());
-                        let _ = settled.send(Ok(limit));
-                    }
-                }
-                News::StreamFreed => limits.allow(driver.engine.max_streams()),
-                News::GoAway => {
-                    calls.shut();
-                    life.send_replace(Life::Draining);
-                }
-                // A server sends none: the engine has refused it.
-                News::Request(..) => {}
-            };
-            let act = |driver: &mut Driver| {
-                let mut waiting = calls.lock();
-                opens.append(&mut waiting.opens);
-                let released = waiting.released;
-                drop(waiting);
-                open_all(driver, &mut opens);
-                if released && opens.is_empty() && driver.streams() == 0 {
-                    driver.engine.drain();
-                }
-            };
-            driver.poll(cx, news, act)
-        })
-        .await;
-        if let Some(settled) = self.settled.take() {
+        let Task { side, driver } = &mut self;
+        let ended = poll_fn(|cx| driver.poll(cx, side)).await;
+        if let Some(settled) = self.side.settled.take() {
             let _ = settled.send(Err(refusal(ended, self.driver.first_bytes())));
         }
     }
 }
 
-impl Drop for Task {
+impl Owner for ClientSide {
+    fn news(&mut self, driver: &mut Driver, news: News) {
+        match news {
+            News::Ready => {
+                self.limits.allow(driver.engine.max_streams());
+                if let Some(settled) = self.settled.take() {
+                    let limit = header_limit(driver.engine.peer_max_header_list_size());
+                    let _ = settled.send(Ok(limit));
+                }
+            }
+            News::StreamFreed => self.limits.allow(driver.engine.max_streams()),
+            News::GoAway => {
+                self.calls.shut();
+                self.life.send_replace(Life::Draining);
+            }
+            // A server sends none: the engine has refused it.
+            News::Request(..) => {}
+        }
+    }
+
+    fn act(&mut self, driver: &mut Driver, _: &mut Context<'_>) {
+        let mut waiting = self.calls.lock();
+        if self.opens.is_empty() {
+            std::mem::swap(&mut self.opens, &mut waiting.opens);
+        } else {
+            self.opens.append(&mut waiting.opens);
+        }
+        let released = waiting.released;
+        drop(waiting);
+        self.open_all(driver);
+        if released && self.opens.is_empty() && driver.streams() == 0 {
+            driver.engine.drain();
+        }
+    }
+}
+
+impl ClientSide {
+    /// Opens streams in their order, as many as the server takes.
+    fn open_all(&mut self, driver: &mut Driver) {
+        let mut opened = 0;
+        while driver.engine.has_room_for_stream()
+            && let Some(Open { head, stream }) = self.opens.get_mut(opened)
+        {
+            opened += 1;
+            let request = Http2Head {
+                method: Method::POST,
+                scheme: HeaderValue::from_static("http"),
+                authority: Some(head.authority.clone()),
+                path: head.path.clone(),
+            };
+            match driver.engine.open(&request, &head.headers, false) {
+                Ok(id) => {
+                    driver.carry(id, stream.clone(), false);
+                    driver.pump(id);
+                }
+                Err(_) => stream.fail(StreamError::gone_away()),
+            }
+        }
+        self.opens.drain(..opened);
+        if !driver.engine.takes_streams() {
+            self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::gone_away()));
+        }
+    }
+}
+
+impl Drop for ClientSide {
     fn drop(&mut self) {
         self.calls.shut();
         self.life.send_replace(Life::Closed);
-    }
-}
-
-/// Opens streams in their order, as many as the server takes.
-fn open_all(driver: &mut Driver, opens: &mut Vec<Open>) {
-    let mut waiting = std::mem::take(opens).into_iter();
-    while driver.engine.has_room_for_stream()
-        && let Some(Open { head, stream }) = waiting.next()
-    {
-        let RequestHead { authority, path, headers, .. } = head;
-        match driver.engine.open(request(&authority, &path), &headers, false) {
-            Ok(id) => driver.carry(id, stream, false),
-            Err(_) => stream.fail(StreamError::gone_away()),
-        }
-    }
-    if driver.engine.takes_streams() {
-        opens.extend(waiting);
-    } else {
-        waiting.for_each(|open| open.stream.fail(StreamError::gone_away()));
-    }
-}
-
-fn request(authority: &http::uri::Authority, path: &http::uri::PathAndQuery) -> Http2Head {
-    // An authority and a path are text that can stand in a header: they were parsed as such.
-    let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("/"));
-    Http2Head {
-        method: Method::POST,
-        scheme: HeaderValue::from_static("http"),
-        authority: Some(value(authority.as_str())),
-        path: value(path.as_str()),
+        self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::gone_away()));
     }
 }
 

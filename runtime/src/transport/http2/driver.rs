@@ -1,25 +1,23 @@
 //! The task of a connection: moves bytes between the socket and the engine, and events between the engine and the streams.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use callwright_http2::{Connection, ConnectionError, ErrorCode, Event as Http2Event};
-use http::StatusCode;
+use callwright_http2::{Connection, ConnectionError, ErrorCode, Event as Http2Event, StreamMap};
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::ready::Ready;
-use crate::transport::StreamError;
 use crate::transport::io::Io;
-use crate::transport::stream::{Event, Stream, Way};
+use crate::transport::ready::Ready;
+use crate::transport::stream::{Head, Leaving, Part, Stream, Way};
+use crate::transport::{Headers, StreamError};
 
 /// How much is read at a time once a connection is busy, in bytes, and before that.
 const READ: usize = 64 * 1024;
@@ -71,7 +69,6 @@ impl Error for Lost {
 /// A stream that the connection carries.
 struct Entry {
     stream: Arc<Stream>,
-    waker: Waker,
     /// What arrived and was not reported to the engine as read.
     owed: usize,
     /// All of it has left, all of it has arrived.
@@ -88,15 +85,23 @@ impl Entry {
 }
 
 /// What a connection tells its own side of, beside what it tells the streams.
-#[expect(clippy::large_enum_variant, reason = "each is passed on at once")]
 pub(super) enum News {
     /// The peer's settings are known.
     Ready,
     /// A request, on a stream that is new.
-    Request(u32, callwright_http2::RequestHead, http::HeaderMap, bool),
+    Request(u32, Arc<Headers>, bool),
     /// The peer takes no more streams.
     GoAway,
     StreamFreed,
+}
+
+/// One side of a connection, which its driver serves.
+pub(super) trait Owner {
+    /// Takes notice of what happened on the connection.
+    fn news(&mut self, driver: &mut Driver, news: News);
+
+    /// Does what this side wants, once a round: after all that could be read was told, and before what is to be sent leaves.
+    fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>);
 }
 
 /// Drives a connection.
@@ -104,7 +109,7 @@ pub(super) struct Driver {
     io: Io,
     pub(super) engine: Connection,
     pub(super) ready: Arc<Ready>,
-    entries: HashMap<u32, Entry>,
+    entries: StreamMap<Entry>,
     /// The way that leaves here: requests at a client.
     way: Way,
     buffer: BytesMut,
@@ -117,7 +122,7 @@ pub(super) struct Driver {
     went: Option<Lost>,
     /// Reused: ids that are ready, and what a stream sends.
     ids: Vec<u32>,
-    leaving: Vec<Event>,
+    leaving: Leaving,
 }
 
 impl Driver {
@@ -126,7 +131,7 @@ impl Driver {
             io,
             engine,
             ready: Arc::default(),
-            entries: HashMap::new(),
+            entries: StreamMap::default(),
             way,
             buffer: BytesMut::new(),
             chunk: FIRST_READ,
@@ -136,7 +141,7 @@ impl Driver {
             lost: None,
             went: None,
             ids: Vec::new(),
-            leaving: Vec::new(),
+            leaving: Leaving::default(),
         }
     }
 
@@ -150,25 +155,22 @@ impl Driver {
         &self.buffer
     }
 
-    /// Carries a stream from now on.
+    /// Carries a stream from now on; what it has to send leaves at the next [`pump`](Self::pump).
     pub(super) fn carry(&mut self, id: u32, stream: Arc<Stream>, received: bool) {
-        let waker = self.ready.waker(id);
-        self.entries.insert(id, Entry { stream, waker, owed: 0, sent: false, received });
-        self.pump(id);
+        self.entries.insert(id, Entry { stream, owed: 0, sent: false, received });
     }
 
-    /// Moves what there is to move. Ready when the connection is over; `news` is called for what the connection's own side
-    /// has to know, and may use the engine, and `act` once a round for what that side wants.
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut news: impl FnMut(&mut Driver, News),
-        mut act: impl FnMut(&mut Driver),
-    ) -> Poll<Result<(), Lost>> {
+    /// The stream of a call that is carried.
+    pub(super) fn stream(&self, id: u32) -> Option<&Arc<Stream>> {
+        self.entries.get(id).map(|entry| &entry.stream)
+    }
+
+    /// Moves what there is to move. Ready when the connection is over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Poll<Result<(), Lost>> {
         for _ in 0..ROUNDS {
             self.ready.register(cx.waker());
-            let read = self.poll_read(cx, &mut news);
-            act(self);
+            let read = self.poll_read(cx, owner);
+            owner.act(self, cx);
             let served = self.serve_ready();
             let written = match self.poll_write(cx) {
                 Ok(written) => written,
@@ -199,7 +201,7 @@ impl Driver {
     }
 
     /// Reads once, and tells what happened; whether there was anything.
-    fn poll_read(&mut self, cx: &mut Context<'_>, news: &mut impl FnMut(&mut Driver, News)) -> Result<bool, Lost> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Result<bool, Lost> {
         let mut moved = false;
         if self.lost.is_some() {
             return Ok(false);
@@ -221,7 +223,7 @@ impl Driver {
             };
             moved = matches!(read, Some(Ok(())));
             let handled = self.engine.handle_read(Instant::now().into_std(), &mut self.buffer);
-            self.dispatch(news);
+            self.dispatch(owner);
             handled.map_err(Lost::Protocol)?;
             if let Some(Err(lost)) = read {
                 self.engine.handle_close();
@@ -229,7 +231,7 @@ impl Driver {
             }
         } else {
             // What was sent or read since then has made events too.
-            self.dispatch(news);
+            self.dispatch(owner);
         }
         self.set_timer();
         Ok(moved)
@@ -257,20 +259,21 @@ impl Driver {
     }
 
     /// Tells the streams what happened on the connection.
-    fn dispatch(&mut self, news: &mut impl FnMut(&mut Driver, News)) {
+    fn dispatch(&mut self, owner: &mut impl Owner) {
         while let Some(event) = self.engine.poll_event() {
             match event {
-                Http2Event::Ready => news(self, News::Ready),
-                Http2Event::Headers { id, head: callwright_http2::Head::Request(head), fields, end } => {
-                    news(self, News::Request(id, head, fields, end));
-                }
-                Http2Event::Headers { id, head: callwright_http2::Head::Response(status), fields, end } => {
-                    self.deliver(id, Some(Event::Headers { status: status.as_u16(), headers: fields, end }), end);
-                }
-                Http2Event::Data { id, data, end } => self.deliver(id, Some(Event::Data(data)), end),
-                Http2Event::Trailers { id, fields } => self.deliver(id, Some(Event::Trailers(fields)), true),
+                Http2Event::Ready => owner.news(self, News::Ready),
+                Http2Event::Headers { id, headers, end } => match headers.head {
+                    callwright_http2::Head::Request(_) => owner.news(self, News::Request(id, headers, end)),
+                    callwright_http2::Head::Response(status) => {
+                        let head = Head { status, headers: headers.fields.clone(), end };
+                        self.deliver(id, Part::Head(head), end);
+                    }
+                },
+                Http2Event::Data { id, data, end } => self.deliver(id, Part::Data(data), end),
+                Http2Event::Trailers { id, fields } => self.deliver(id, Part::Trailers(fields), true),
                 Http2Event::Reset { id, code, by_peer, unprocessed } => {
-                    if let Some(entry) = self.entries.remove(&id) {
+                    if let Some(entry) = self.entries.remove(id) {
                         entry.stream.fail(match (by_peer, unprocessed) {
                             (true, true) if code != ErrorCode::REFUSED_STREAM || self.went.is_some() => {
                                 StreamError::gone_away()
@@ -281,10 +284,10 @@ impl Driver {
                     }
                 }
                 Http2Event::Writable { id } => self.pump(id),
-                Http2Event::StreamFreed => news(self, News::StreamFreed),
+                Http2Event::StreamFreed => owner.news(self, News::StreamFreed),
                 Http2Event::GoAway { code, debug } => {
                     self.went = Some(Lost::GoAway(code, debug));
-                    news(self, News::GoAway);
+                    owner.news(self, News::GoAway);
                 }
                 // Nobody here sends a PING of its own yet.
                 _ => {}
@@ -292,88 +295,87 @@ impl Driver {
         }
     }
 
-    fn deliver(&mut self, id: u32, event: Option<Event>, end: bool) {
-        let arrived = match &event {
-            Some(Event::Data(data)) => data.len(),
-            _ => 0,
+    fn deliver(&mut self, id: u32, part: Part, end: bool) {
+        let arrived = match &part {
+            Part::Data(data) => data.len(),
+            Part::Head(_) | Part::Trailers(_) => 0,
         };
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             // Of a stream that was given up here.
             return self.engine.read(id, arrived);
         };
-        let event = event.filter(|event| !matches!(event, Event::Data(data) if data.is_empty()));
-        let (waiting, unread) = entry.stream.deliver(self.way, event, end);
+        let (waiting, unread) = entry.stream.deliver(self.way, part, end);
         entry.owed += arrived;
         entry.received |= end;
         let read = entry.settle(waiting, unread);
-        let owes = entry.owed > 0;
+        // The peer waits for the reader, or nothing is left to be sent: either is seen to now.
+        let pumps = entry.owed > 0 || end && (entry.sent || self.way == Way::Requests);
         if read > 0 {
             self.engine.read(id, read);
         }
-        if end || owes {
+        if pumps {
             self.pump(id);
         }
     }
 
     /// Takes what a stream has to send, as far as there is room for it, and what became of it here.
-    fn pump(&mut self, id: u32) {
+    pub(super) fn pump(&mut self, id: u32) {
         // Without room, the engine tells when there is some again.
         while self.pump_once(id) {}
     }
 
     /// Whether there may be more to take.
     fn pump_once(&mut self, id: u32) -> bool {
-        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        let Some(entry) = self.entries.get_mut(id) else { return false };
         let room = if entry.sent { 0 } else { self.engine.room(id) };
-        let standing = entry.stream.take(self.way, room, AHEAD, &entry.waker, &mut self.leaving);
+        let standing = entry.stream.take(self.way, (room, AHEAD), entry.received, (&self.ready, id), &mut self.leaving);
         let read = entry.settle(standing.waiting, standing.unread);
         if read > 0 {
             self.engine.read(id, read);
         }
         if standing.failed {
             // The call gave up; a stream that broke is no longer among the entries.
-            self.leaving.clear();
-            self.entries.remove(&id);
+            self.leaving = Leaving::default();
+            self.entries.remove(id);
             self.engine.reset(id, ErrorCode::CANCEL);
             return false;
         }
-        let just_sent = standing.sent && !entry.sent;
+        let ends = standing.sent && !entry.sent;
         entry.sent |= standing.sent;
         let (sent, received) = (entry.sent, entry.received);
-        let mut ended = false;
-        let last = self.leaving.len().wrapping_sub(1);
-        for (at, event) in self.leaving.drain(..).enumerate() {
-            match event {
-                Event::Headers { status, headers, end } => {
-                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                    self.engine.respond(id, status, &headers, end);
-                    ended |= end;
-                }
-                Event::Data(data) => {
-                    ended = just_sent && at == last;
-                    self.engine.send_data(id, data, ended);
-                }
-                Event::Trailers(fields) => {
-                    self.engine.send_trailers(id, fields);
-                    ended = true;
-                }
-                Event::End => {}
-            }
-        }
-        if just_sent && !ended {
-            self.engine.send_data(id, Bytes::new(), true);
-        }
+        self.send_leaving(id, ends);
         if sent && received {
-            self.entries.remove(&id);
+            self.entries.remove(id);
         } else if standing.unread && received && self.way == Way::Requests {
             // The answer is here, and nobody sends the rest of the request.
-            self.entries.remove(&id);
+            self.entries.remove(id);
             self.engine.reset(id, ErrorCode::CANCEL);
         } else if standing.unread && sent && self.way == Way::Responses {
-            self.entries.remove(&id);
+            self.entries.remove(id);
             self.engine.stop_reading(id);
         }
         standing.more && room > 0
+    }
+
+    /// Sends what was taken out of a stream; with `ends` it is all.
+    fn send_leaving(&mut self, id: u32, ends: bool) {
+        let Leaving { head, data, trailers } = &mut self.leaving;
+        let mut ended = false;
+        if let Some(Head { status, headers, end }) = head.take() {
+            self.engine.respond(id, status, &headers, end);
+            ended = end;
+        }
+        let trailers = trailers.take();
+        let last = data.len().wrapping_sub(1);
+        for (at, data) in data.drain(..).enumerate() {
+            ended = ends && at == last && trailers.is_none();
+            self.engine.send_data(id, data, ended);
+        }
+        match trailers {
+            Some(trailers) => self.engine.send_trailers(id, trailers),
+            None if ends && !ended => self.engine.send_data(id, Bytes::new(), true),
+            None => {}
+        }
     }
 
     /// Serves the streams that have something; whether any had.

@@ -1,11 +1,10 @@
 //! HTTP/2 under calls: the engine of `callwright-http2`, driven by one task a connection.
 //!
 //! The task owns the connection; no lock is around it. Calls put what they send into their [streams](super::stream), and
-//! the stream's waker puts its id into a list that the task takes out ([`ready`]).
+//! a stream that has something puts its id into a list that the task takes out ([`ready`](super::ready)).
 
 pub(super) mod client;
 mod driver;
-mod ready;
 pub(super) mod server;
 
 use callwright_http2::Config;

@@ -1,25 +1,31 @@
 //! A client's connection, at the server.
 
-use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use callwright_http2::{Connection as Engine, RequestHead};
-use http::request::Parts;
-use http::{HeaderMap, Request, Uri, Version};
+use callwright_http2::Connection as Engine;
 use tokio::time::Instant;
 
-use super::driver::{Driver, News};
+use super::driver::{Driver, News, Owner};
 use super::{SERVER_BUFFERED, config, header_limit};
+use crate::transport::Headers;
 use crate::transport::io::Io;
 use crate::transport::server::Incoming;
 use crate::transport::stream::{self, Stream, Way};
 
-/// A connection from a client. Whoever asks it for calls drives it.
+/// A connection from a client. Whoever serves its calls drives it.
 pub(crate) struct Connection {
     driver: Driver,
-    incoming: VecDeque<Incoming>,
-    ended: bool,
+    /// Requests that arrived and nobody serves yet.
+    requests: Vec<Request>,
+    over: bool,
+}
+
+struct Request {
+    id: u32,
+    headers: Arc<Headers>,
+    end: bool,
 }
 
 impl Connection {
@@ -29,26 +35,19 @@ impl Connection {
         config.max_concurrent_streams = max_concurrent_streams;
         let engine = Engine::server(config, Instant::now().into_std());
         let driver = Driver::new(io, engine, Way::Responses);
-        let mut connection = Connection { driver, incoming: VecDeque::new(), ended: false };
+        let mut connection = Connection { driver, requests: Vec::new(), over: false };
         let ready = std::future::poll_fn(|cx| {
-            let over = connection.poll(cx).is_ready();
+            let over = connection.poll(cx, None).is_ready();
             let ready = connection.driver.engine.is_ready();
             if ready || over { Poll::Ready(ready) } else { Poll::Pending }
         });
         if ready.await { Ok(connection) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
 
-    /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all.
-    pub(in crate::transport) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        if let Some(incoming) = self.incoming.pop_front() {
-            return Poll::Ready(Some(incoming));
-        }
-        let ended = self.poll(cx).is_ready();
-        match self.incoming.pop_front() {
-            Some(incoming) => Poll::Ready(Some(incoming)),
-            None if ended => Poll::Ready(None),
-            None => Poll::Pending,
-        }
+    /// Moves what there is to move, and gives the calls that arrive to `serve`: what it sends at once leaves with the next
+    /// write. Ready when the connection is over; each of its calls learns of that by itself.
+    pub(in crate::transport) fn poll_serve(&mut self, cx: &mut Context<'_>, serve: Serve<'_, '_>) -> Poll<()> {
+        self.poll(cx, Some(serve))
     }
 
     /// Takes no more calls, and ends when those that are here have ended.
@@ -57,40 +56,41 @@ impl Connection {
         self.driver.ready.wake();
     }
 
-    /// Ready when the connection is over; each of its calls learns of that by itself.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.ended {
+    fn poll(&mut self, cx: &mut Context<'_>, serve: Option<Serve<'_, '_>>) -> Poll<()> {
+        if self.over {
             return Poll::Ready(());
         }
-        let incoming = &mut self.incoming;
-        let news = |driver: &mut Driver, news: News| {
-            if let News::Request(id, head, fields, end) = news {
-                incoming.push_back(accept(driver, id, head, fields, end));
-            }
-        };
-        let over = self.driver.poll(cx, news, |_| {});
-        self.ended = over.is_ready();
+        let over = self.driver.poll(cx, &mut Serving { requests: &mut self.requests, serve });
+        self.over = over.is_ready();
         over.map(drop)
     }
 }
 
-fn accept(driver: &mut Driver, id: u32, head: RequestHead, fields: HeaderMap, end: bool) -> Incoming {
-    let stream = Stream::new();
-    let limit = header_limit(driver.engine.peer_max_header_list_size());
-    let (recv, send) = stream::server_halves(&stream, limit);
-    if end {
-        stream.deliver(Way::Responses, None, true);
-    }
-    driver.carry(id, stream, end);
-    Incoming { head: parts(head, fields), recv, send }
+type Serve<'a, 's> = &'a mut (dyn FnMut(Incoming, &mut Context<'_>) + 's);
+
+/// The server's side of a connection, while it is polled.
+struct Serving<'a, 's> {
+    requests: &'a mut Vec<Request>,
+    serve: Option<Serve<'a, 's>>,
 }
 
-fn parts(head: RequestHead, fields: HeaderMap) -> Parts {
-    let mut request = Request::new(());
-    *request.method_mut() = head.method;
-    *request.version_mut() = Version::HTTP_2;
-    *request.headers_mut() = fields;
-    // A path that is none is one that nobody serves.
-    *request.uri_mut() = Uri::try_from(head.path.as_bytes()).unwrap_or_default();
-    request.into_parts().0
+impl Owner for Serving<'_, '_> {
+    fn news(&mut self, driver: &mut Driver, news: News) {
+        if let News::Request(id, headers, end) = news {
+            driver.carry(id, Stream::new(), end);
+            self.requests.push(Request { id, headers, end });
+        }
+    }
+
+    fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>) {
+        let Some(serve) = &mut self.serve else { return };
+        for Request { id, headers, end } in self.requests.drain(..) {
+            // One that the client has taken back already is nobody's.
+            let Some(stream) = driver.stream(id) else { continue };
+            let limit = header_limit(driver.engine.peer_max_header_list_size());
+            let (recv, send) = stream::server_halves(stream, limit, end);
+            serve(Incoming { head: headers, wait_for_ready: None, recv, send }, cx);
+            driver.pump(id);
+        }
+    }
 }

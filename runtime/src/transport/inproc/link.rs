@@ -2,19 +2,19 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Method, Request, Version};
+use http::{HeaderValue, Method};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::HEADER_LIMIT;
 use super::registry;
-use crate::transport::StreamError;
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::limits::Limits;
-use crate::transport::server::{InProcess, Incoming};
-use crate::transport::stream::{self, RecvStream, SendStream, Stream};
+use crate::transport::server::Incoming;
+use crate::transport::stream::{self, ReplyStream, SendStream, Stream};
+use crate::transport::{Head, Headers, StreamError};
 
 /// A connection's streams and its state, shared by both sides.
 #[derive(Debug)]
@@ -102,26 +102,22 @@ impl Link {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
-    ) -> Result<(SendStream, RecvStream), StreamError> {
+    ) -> Result<(SendStream, ReplyStream), StreamError> {
         if *self.session.life.borrow() != Life::Open {
             return Err(StreamError::closed("it takes no more calls"));
         }
-        let mut request = Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = head.path.into();
-        *request.headers_mut() = head.headers;
-        request.extensions_mut().insert(InProcess { wait_for_ready: head.wait_for_ready });
-
+        let request = callwright_http2::RequestHead {
+            method: Method::POST,
+            scheme: HeaderValue::from_static("http"),
+            authority: Some(head.authority),
+            path: head.path,
+        };
+        let headers = Arc::new(Headers::new(Head::Request(request), head.headers));
         let stream = self.session.open_stream();
-        let (mut send, recv) = stream::client_halves(&stream);
-        let (server_recv, server_send) = stream::server_halves(&stream, HEADER_LIMIT);
-        match first {
-            Some(first) => send.send_now(first, end)?,
-            None if end => send.finish()?,
-            None => {}
-        }
-        let incoming = Incoming { head: request.into_parts().0, recv: server_recv, send: server_send };
+        let (send, recv) = stream::client_halves(&stream, first, end);
+        let (server_recv, server_send) = stream::server_halves(&stream, HEADER_LIMIT, false);
+        let incoming =
+            Incoming { head: headers, wait_for_ready: head.wait_for_ready, recv: server_recv, send: server_send };
         self.calls.send(incoming).map_err(|_| StreamError::closed("it takes no more calls"))?;
         Ok((send, recv))
     }
@@ -141,8 +137,15 @@ impl Dial {
 }
 
 impl Accepted {
-    pub(in crate::transport) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        self.calls.poll_recv(cx)
+    pub(in crate::transport) fn poll_serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        serve: &mut dyn FnMut(Incoming, &mut Context<'_>),
+    ) -> Poll<()> {
+        while let Some(incoming) = ready!(self.calls.poll_recv(cx)) {
+            serve(incoming, cx);
+        }
+        Poll::Ready(())
     }
 
     /// Takes no more calls than those that are here.

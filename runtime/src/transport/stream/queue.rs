@@ -1,0 +1,267 @@
+//! What goes one way on a stream: a head, data, trailers, each as it was sent and nobody has read it.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+
+use crate::transport::{Fields, STREAM_WINDOW, StreamError};
+use crate::waker_slot::WakerSlot;
+
+/// Chunks below this many bytes are joined where several wait: each costs a frame.
+const SMALL: usize = 1024;
+
+/// What arrives on a stream, in this order: headers, data any number of times, trailers or a bare end.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The response's headers; only a client sees them, a server has them with the stream.
+    Headers {
+        status: u16,
+        headers: Fields,
+        end: bool,
+    },
+    Data {
+        data: Bytes,
+        /// Nothing comes behind it.
+        end: bool,
+    },
+    Trailers(Fields),
+    /// The peer half-closed without trailers.
+    End,
+}
+
+/// The head of a response.
+#[derive(Debug)]
+pub(in crate::transport) struct Head {
+    pub(in crate::transport) status: StatusCode,
+    pub(in crate::transport) headers: Fields,
+    pub(in crate::transport) end: bool,
+}
+
+/// What is taken out at once; reused.
+#[derive(Debug, Default)]
+pub(in crate::transport) struct Leaving {
+    pub(in crate::transport) head: Option<Head>,
+    pub(in crate::transport) data: Vec<Bytes>,
+    pub(in crate::transport) trailers: Option<Fields>,
+}
+
+/// What goes one way.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    head: Option<Head>,
+    data: Chunks,
+    trailers: Option<Fields>,
+    /// Nothing more will be sent.
+    pub(super) ended: bool,
+    /// Nobody will read it.
+    pub(super) unread: bool,
+    reader: WakerSlot,
+    /// Who waits for room.
+    pub(super) writer: WakerSlot,
+}
+
+impl Queue {
+    /// Bytes of data that are not read.
+    pub(super) fn size(&self) -> usize {
+        self.data.size
+    }
+
+    pub(super) fn push_head(&mut self, head: Head) {
+        if !self.unread {
+            self.head = Some(head);
+            self.reader.wake();
+        }
+    }
+
+    pub(super) fn push_trailers(&mut self, trailers: Fields) {
+        if !self.unread {
+            self.trailers = Some(trailers);
+        }
+        self.end();
+    }
+
+    /// Adds data as it is.
+    pub(super) fn push(&mut self, data: Bytes) {
+        if !self.unread && !data.is_empty() {
+            self.data.push(data);
+            self.reader.wake();
+        }
+    }
+
+    /// Adds data to what waits already.
+    pub(super) fn join(&mut self, data: Bytes) {
+        if !self.unread && !data.is_empty() {
+            self.data.join(data);
+            self.reader.wake();
+        }
+    }
+
+    /// Adds as much of `data` as there is room for; ready when that is all of it.
+    pub(super) fn poll_join(&mut self, cx: &Context<'_>, data: &mut Bytes) -> Poll<()> {
+        if self.unread {
+            data.clear();
+            return Poll::Ready(());
+        }
+        let room = STREAM_WINDOW.saturating_sub(self.data.size);
+        if data.len() <= room {
+            self.join(std::mem::take(data));
+            return Poll::Ready(());
+        }
+        self.join(data.split_to(room));
+        self.writer.keep(cx.waker());
+        Poll::Pending
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.reader.wake();
+    }
+
+    /// What comes next; `error` when that is nothing, and the stream has broken.
+    pub(super) fn poll(&mut self, cx: &Context<'_>, error: Option<&StreamError>) -> Poll<Result<Event, StreamError>> {
+        if let Some(Head { status, headers, end }) = self.head.take() {
+            return Poll::Ready(Ok(Event::Headers { status: status.as_u16(), headers, end }));
+        }
+        if let Some(data) = self.data.pop() {
+            self.writer.wake();
+            let end = self.ended && self.data.size == 0 && self.trailers.is_none();
+            return Poll::Ready(Ok(Event::Data { data, end }));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Ok(Event::Trailers(trailers)));
+        }
+        match error {
+            _ if self.ended => Poll::Ready(Ok(Event::End)),
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None => {
+                self.reader.keep(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes out what there is, data until it is `room` bytes or more; whether that is all there will be.
+    pub(super) fn take(&mut self, room: usize, to: &mut Leaving) -> bool {
+        to.head = self.head.take();
+        let mut taken = 0;
+        while taken < room
+            && let Some(data) = self.data.pop()
+        {
+            taken += data.len();
+            to.data.push(data);
+        }
+        if taken > 0 {
+            self.writer.wake();
+        }
+        if self.data.size > 0 {
+            return false;
+        }
+        to.trailers = self.trailers.take();
+        self.ended
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.unread = true;
+        self.head = None;
+        self.data = Chunks::default();
+        self.trailers = None;
+        self.writer.wake();
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        self.reader.wake();
+        self.writer.wake();
+    }
+}
+
+/// Data in order: most streams have one chunk at a time.
+#[derive(Debug, Default)]
+struct Chunks {
+    first: Bytes,
+    rest: VecDeque<Bytes>,
+    /// Small ones behind those, joined.
+    tail: BytesMut,
+    size: usize,
+}
+
+impl Chunks {
+    fn push(&mut self, data: Bytes) {
+        if self.size == 0 {
+            self.first = data;
+            self.size = self.first.len();
+            return;
+        }
+        self.size += data.len();
+        self.close_tail();
+        self.rest.push_back(data);
+    }
+
+    fn join(&mut self, data: Bytes) {
+        if self.size == 0 || data.len() >= SMALL {
+            return self.push(data);
+        }
+        self.size += data.len();
+        if self.tail.is_empty() && self.rest.is_empty() && self.first.len() < SMALL {
+            self.tail.reserve(4 * SMALL);
+            self.tail.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.tail.extend_from_slice(&data);
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let data = if !self.first.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            self.rest.pop_front().or_else(|| {
+                let tail = std::mem::take(&mut self.tail).freeze();
+                (!tail.is_empty()).then_some(tail)
+            })?
+        };
+        self.size -= data.len();
+        Some(data)
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.rest.push_back(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_come_out_in_their_order_however_they_went_in() {
+        for seed in 0..200u64 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (mut chunks, mut expected, mut got) = (Chunks::default(), Vec::new(), Vec::new());
+            let mut next = 0u8;
+            for _ in 0..50 {
+                let size = [1, 7, SMALL - 1, SMALL, 3 * SMALL][random.usize(..5)];
+                let data = Bytes::from(vec![next; size]);
+                next = next.wrapping_add(1);
+                expected.extend_from_slice(&data);
+                if random.bool() {
+                    chunks.push(data)
+                } else {
+                    chunks.join(data)
+                }
+                while random.u8(..3) == 0
+                    && let Some(data) = chunks.pop()
+                {
+                    got.extend_from_slice(&data);
+                }
+                assert_eq!(chunks.size, expected.len() - got.len());
+            }
+            while let Some(data) = chunks.pop() {
+                assert!(!data.is_empty());
+                got.extend_from_slice(&data);
+            }
+            assert_eq!((got == expected, chunks.size), (true, 0), "{seed}");
+        }
+    }
+}
