@@ -20,6 +20,7 @@ use super::subchannel::Opened;
 use crate::call::{ConnectivityState, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
 use crate::compression::Compressor;
 use crate::metadata::{self, Metadata};
+use crate::stats::Moment;
 use crate::status::Status;
 use crate::transport::client::RequestHead;
 use crate::transport::{Event, StreamError};
@@ -135,7 +136,7 @@ impl Exchange {
         let size = first.as_ref().map_or(0, Bytes::len);
         let replay = Replay { messages: first.into_iter().collect(), size, finished, used: false };
         let state = Mutex::new(State::new(Phase::Queued, Some(replay)));
-        lease.core().stats().counter().start();
+        lease.core().stats().counter().start(Moment::now());
         let exchange = Arc::new(Exchange { lease, ticket, request, state });
         exchange.clone().enqueue();
         exchange

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::ConnectivityState;
-use crate::stats::{SocketStats, StreamRecord, SubchannelStats};
+use crate::stats::{Moment, SocketStats, StreamRecord, SubchannelStats};
 use crate::transport::client::{self, Closer, Connection, Permit, ReplyStream, RequestHead, SendStream};
 use crate::transport::{Address, ConnectError, Event, StreamError};
 
@@ -67,8 +67,9 @@ impl Subchannel {
     pub(super) fn open(&self, head: RequestHead, first: Option<Bytes>, end: bool) -> Result<Opened, StreamError> {
         let sends = first.is_some();
         let client::Opened { send, recv, permit, peer } = self.connection.open(head, first, end)?;
-        self.stats.counter().start();
-        let record = CallRecord { stats: self.stats.clone(), stream: self.socket.open_local(), over: false };
+        let now = Moment::now();
+        self.stats.counter().start(now);
+        let record = CallRecord { stats: self.stats.clone(), stream: self.socket.open_local(now), over: false };
         if sends {
             record.message_sent();
         }
@@ -98,6 +99,7 @@ impl Subchannel {
 
 impl CallRecord {
     pub(super) fn message_sent(&self) {
+        self.stream.note_time(Moment::now());
         self.stream.message_sent();
     }
 
@@ -107,6 +109,8 @@ impl CallRecord {
 
     /// Notes what the server sent.
     pub(super) fn event(&self, event: &Event) {
+        // The messages in it are counted soon after this.
+        self.stream.note_time(Moment::now());
         match event {
             Event::Headers { end: true, .. } | Event::Trailers(_) | Event::End => self.stream.end(),
             Event::Headers { end: false, .. } | Event::Data { .. } => {}

@@ -36,7 +36,9 @@ pub(crate) struct Encoding<'a> {
 /// # Errors
 /// INTERNAL when the codec refuses the message, RESOURCE_EXHAUSTED when it is larger than the limit.
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
-    let mut buffer = BytesMut::with_capacity(128);
+    // Bytes whose room is filled are shared without another allocation.
+    let mut buffer =
+        BytesMut::with_capacity(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
     buffer.put_bytes(0, PREFIX);
     codec
         .encode(message, &mut buffer)
@@ -98,6 +100,8 @@ pub(crate) enum Receiver {
 /// messages before giving more.
 #[derive(Debug)]
 pub(crate) struct Decoder {
+    /// The chunk that is read; empty only if there is no other.
+    front: Bytes,
     chunks: VecDeque<Bytes>,
     /// The small chunks behind those, joined: a chunk of one byte costs a hundred to keep as it is.
     tail: BytesMut,
@@ -109,7 +113,15 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Receiver) -> Decoder {
-        Decoder { chunks: VecDeque::new(), tail: BytesMut::new(), buffered: 0, compressor, limit, receiver }
+        Decoder {
+            front: Bytes::new(),
+            chunks: VecDeque::new(),
+            tail: BytesMut::new(),
+            buffered: 0,
+            compressor,
+            limit,
+            receiver,
+        }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
@@ -119,7 +131,14 @@ impl Decoder {
             self.tail.extend_from_slice(&chunk);
         } else if !chunk.is_empty() {
             self.join_tail();
-            self.chunks.push_back(chunk);
+            self.append(chunk);
+        }
+    }
+
+    fn append(&mut self, chunk: Bytes) {
+        match self.front.is_empty() {
+            true => self.front = chunk,
+            false => self.chunks.push_back(chunk),
         }
     }
 
@@ -151,7 +170,7 @@ impl Decoder {
             return Ok(None);
         }
         self.join_tail();
-        self.take(PREFIX);
+        self.skip(PREFIX);
         let bytes = self.take(size);
         match &self.compressor {
             Some(compressor) if flag == COMPRESSED => {
@@ -189,8 +208,12 @@ impl Decoder {
             return None;
         }
         let mut prefix = [0; PREFIX];
-        for (target, byte) in prefix.iter_mut().zip(self.chunks.iter().flatten().chain(&self.tail)) {
-            *target = *byte;
+        match self.front.first_chunk::<PREFIX>() {
+            Some(whole) => prefix = *whole,
+            None => {
+                let bytes = self.front.iter().chain(self.chunks.iter().flatten()).chain(&self.tail);
+                prefix.iter_mut().zip(bytes).for_each(|(target, byte)| *target = *byte);
+            }
         }
         let [flag, size @ ..] = prefix;
         Some((flag, u32::from_be_bytes(size) as usize))
@@ -198,30 +221,47 @@ impl Decoder {
 
     fn join_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.chunks.push_back(std::mem::take(&mut self.tail).freeze());
+            let tail = std::mem::take(&mut self.tail).freeze();
+            self.append(tail);
+        }
+    }
+
+    /// Leaves out `size` bytes that are known to be there.
+    fn skip(&mut self, mut size: usize) {
+        self.buffered -= size;
+        while size > 0 {
+            let part = self.front.len().min(size);
+            self.front.advance(part);
+            size -= part;
+            self.refill();
+        }
+    }
+
+    fn refill(&mut self) {
+        if self.front.is_empty()
+            && let Some(next) = self.chunks.pop_front()
+        {
+            self.front = next;
         }
     }
 
     /// Takes `size` bytes that are known to be there: shared where one chunk holds them, copied together otherwise.
     fn take(&mut self, size: usize) -> Bytes {
         self.buffered -= size;
-        if let Some(front) = self.chunks.front_mut() {
-            if front.len() > size {
-                return front.split_to(size);
-            }
-            if front.len() == size {
-                return self.chunks.pop_front().unwrap_or_default();
-            }
+        if self.front.len() > size {
+            return self.front.split_to(size);
+        }
+        if self.front.len() == size {
+            let whole = std::mem::take(&mut self.front);
+            self.refill();
+            return whole;
         }
         let mut joined = BytesMut::with_capacity(size);
-        while joined.len() < size {
-            let Some(front) = self.chunks.front_mut() else { break };
-            let part = front.len().min(size - joined.len());
-            joined.put_slice(&front[..part]);
-            front.advance(part);
-            if front.is_empty() {
-                self.chunks.pop_front();
-            }
+        while joined.len() < size && !self.front.is_empty() {
+            let part = self.front.len().min(size - joined.len());
+            joined.put_slice(&self.front[..part]);
+            self.front.advance(part);
+            self.refill();
         }
         joined.freeze()
     }

@@ -18,6 +18,12 @@ pub trait Codec<T: 'static>: fmt::Debug + Send + Sync + 'static {
     /// Whatever keeps the message from being written; the call ends in INTERNAL with it.
     fn encode(&self, message: &T, buffer: &mut BytesMut) -> Result<(), CodecError>;
 
+    /// How many bytes [`encode`](Self::encode) will append, where that is known before: room is made for so many.
+    fn encoded_len(&self, message: &T) -> Option<usize> {
+        let _ = message;
+        None
+    }
+
     /// Reads one message that fills `bytes`.
     ///
     /// # Errors
@@ -46,6 +52,10 @@ impl<T: prost::Message + Default + 'static> Codec<T> for Prost {
         message.encode(buffer).map_err(CodecError::new)
     }
 
+    fn encoded_len(&self, message: &T) -> Option<usize> {
+        Some(message.encoded_len())
+    }
+
     fn decode(&self, bytes: Bytes) -> Result<T, CodecError> {
         T::decode(bytes).map_err(CodecError::new)
     }
@@ -59,6 +69,10 @@ impl Codec<Bytes> for BytesCodec {
     fn encode(&self, message: &Bytes, buffer: &mut BytesMut) -> Result<(), CodecError> {
         buffer.extend_from_slice(message);
         Ok(())
+    }
+
+    fn encoded_len(&self, message: &Bytes) -> Option<usize> {
+        Some(message.len())
     }
 
     fn decode(&self, bytes: Bytes) -> Result<Bytes, CodecError> {

@@ -19,7 +19,7 @@ use super::responses::Responses;
 use super::shared::Shared;
 use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
-use crate::stats::StreamRecord;
+use crate::stats::{Moment, SocketStats};
 use crate::status::Status;
 use crate::transport::Address;
 use crate::transport::server::{Incoming, RequestStream};
@@ -78,11 +78,13 @@ impl Call {
     pub(super) fn new(
         incoming: Incoming,
         requested: Arc<Requested>,
-        record: StreamRecord,
+        socket: &Arc<SocketStats>,
         peer: &Address,
         shared: &Arc<Shared>,
     ) -> Option<Call> {
         let Incoming { wait_for_ready, recv, mut send, .. } = incoming;
+        let now = Moment::now();
+        let record = socket.open_remote(now);
         if let Answer::Refusal(status, headers) = &requested.answer {
             // A client that is gone cannot be told.
             if send.send_head(*status, headers.clone(), true).is_ok() {
@@ -90,6 +92,7 @@ impl Call {
             }
             return None;
         }
+        shared.stats.counter().start(now);
         let exchange = Arc::new(Exchange::new(shared.clone(), requested.clone(), send, record));
         let head = match &requested.answer {
             Answer::Call(head) => head,
@@ -158,6 +161,7 @@ impl Future for Call {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.exchange.note_time();
         let polled = self.poll_waiting(cx);
         // Only now, since the task of the connection, once called, may have to wait for this one's thread.
         self.exchange.flush();

@@ -70,9 +70,7 @@ impl Calls {
     /// Runs a call until it waits for something, and from then on beside the connection.
     fn begin(&mut self, incoming: Incoming, cx: &mut Context<'_>) {
         let requested = self.requested(&incoming);
-        let Some(mut call) = Call::new(incoming, requested, self.socket.open_remote(), &self.peer, &self.shared) else {
-            return;
-        };
+        let Some(mut call) = Call::new(incoming, requested, &self.socket, &self.peer, &self.shared) else { return };
         if call.is_quick() && call.poll_at_once(cx).is_ready() {
             return;
         }

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::compression::{Compression, Compressor};
 use crate::metadata::{self, Metadata, MetadataError};
-use crate::stats::StreamRecord;
+use crate::stats::{Moment, StreamRecord};
 use crate::status::{Code, Status, wire};
 use crate::transport::server::ResponseStream;
 use crate::transport::{Fields, StreamError};
@@ -85,7 +85,6 @@ impl Exchange {
         stream: ResponseStream,
         record: StreamRecord,
     ) -> Exchange {
-        shared.stats.counter().start();
         let state = State {
             stream,
             head: Head::Open,
@@ -107,6 +106,11 @@ impl Exchange {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// What is counted from now on happens at about this time.
+    pub(super) fn note_time(&self) {
+        self.record.note_time(Moment::now());
     }
 
     /// Counts a message that was received.
@@ -260,6 +264,12 @@ impl Exchange {
     /// Ends the call as the handler's result and what was set on the context say.
     pub(super) fn finish(&self, result: Result<(), Status>) {
         let mut state = self.lock();
+        if result.is_ok() && state.says_nothing() {
+            if !state.ended {
+                self.send_end(&mut state, PLAIN_OK.clone(), Code::Ok);
+            }
+            return;
+        }
         let status = state.outcome(result);
         let trailing = std::mem::take(&mut state.trailing);
         self.end(state, Outcome::new(status, trailing));
@@ -277,16 +287,16 @@ impl Exchange {
 
     /// Ends a call whose client is gone.
     pub(super) fn finish_cancelled(&self) {
-        let status = Status::cancelled("the client cancelled the call, or its connection broke");
+        let status = || Status::cancelled("the client cancelled the call, or its connection broke");
         self.finish_cut_off(status, ResponseStream::reset);
     }
 
     /// Ends a call whose server is stopped.
     pub(super) fn finish_stopped(&self) {
-        self.finish_cut_off(Status::unavailable("the server was stopped"), ResponseStream::stop);
+        self.finish_cut_off(|| Status::unavailable("the server was stopped"), ResponseStream::stop);
     }
 
-    fn finish_cut_off(&self, status: Status, cut_off: fn(&mut ResponseStream)) {
+    fn finish_cut_off(&self, status: impl FnOnce() -> Status, cut_off: fn(&mut ResponseStream)) {
         let mut state = self.lock();
         if state.ended {
             return;
@@ -298,7 +308,7 @@ impl Exchange {
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
-        let outcome = Outcome::new(status, trailing);
+        let outcome = Outcome::new(status(), trailing);
         callbacks.into_iter().for_each(|callback| callback(&outcome));
     }
 
@@ -318,12 +328,20 @@ impl Exchange {
     }
 
     fn end(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {
-        if std::mem::replace(&mut state.ended, true) {
+        if state.ended {
             return;
         }
         let outcome = outcome.within(state.stream.header_limit());
-        self.shared.stats.counter().end(outcome.status().code() == Code::Ok);
         let trailers = if outcome.is_plain_ok() { PLAIN_OK.clone() } else { trailers(&outcome) };
+        self.send_end(&mut state, trailers, outcome.status().code());
+        let callbacks = std::mem::take(&mut state.on_done);
+        drop(state);
+        callbacks.into_iter().for_each(|callback| callback(&outcome));
+    }
+
+    fn send_end(&self, state: &mut State, trailers: Fields, code: Code) {
+        state.ended = true;
+        self.shared.stats.counter().end(code == Code::Ok);
         let reply = std::mem::take(&mut state.reply);
         let sent = match &state.head {
             Head::Settled(_) | Head::Sent => {
@@ -333,21 +351,18 @@ impl Exchange {
                 let head = state.head.take();
                 state.stream.send_end(head, reply, trailers)
             }
-            Head::Open => state.stream.send_head(StatusCode::OK, self.trailers_only(&outcome, trailers), true),
+            Head::Open => state.stream.send_head(StatusCode::OK, self.trailers_only(code, trailers), true),
         };
         // A client that is gone cannot be told.
         if sent.is_ok() {
             self.record.end();
         }
-        let callbacks = std::mem::take(&mut state.on_done);
-        drop(state);
-        callbacks.into_iter().for_each(|callback| callback(&outcome));
     }
 
     /// The head of a response that is nothing else.
-    fn trailers_only(&self, outcome: &Outcome, mut trailers: Fields) -> Fields {
+    fn trailers_only(&self, code: Code, mut trailers: Fields) -> Fields {
         trailers.append(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC));
-        if outcome.status().code() == Code::Unimplemented {
+        if code == Code::Unimplemented {
             trailers.append(GRPC_ACCEPT_ENCODING, self.settings().messages.compressors.accept_header());
         }
         trailers
@@ -381,6 +396,12 @@ impl State {
             Some(headers) => self.stream.send_head(StatusCode::OK, headers, false),
             None => Ok(()),
         }
+    }
+
+    /// Whether the handler has said nothing of how the call ends beside what it returns.
+    fn says_nothing(&self) -> bool {
+        let said = self.code.is_some() || self.details.is_some() || self.aborted.is_some();
+        !said && self.trailing.is_empty() && self.on_done.is_empty()
     }
 
     fn cancel(&mut self) {

@@ -27,9 +27,9 @@ pub(crate) struct CallCounter {
 }
 
 impl CallCounter {
-    pub(crate) fn start(&self) {
+    pub(crate) fn start(&self, now: Moment) {
         self.started.add();
-        self.last_started.now();
+        self.last_started.set(now);
     }
 
     pub(crate) fn end(&self, succeeded: bool) {
@@ -56,14 +56,29 @@ impl Counter {
     }
 }
 
+/// A time, in nanoseconds since 1970. It is read once for all that is counted at about that time: reading the clock costs more
+/// than counting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    pub(crate) fn now() -> Moment {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment(now.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(now.subsec_nanos())))
+    }
+}
+
 /// When something last happened, in nanoseconds since 1970; 0 is never.
 #[derive(Debug, Default)]
 pub(super) struct LastTime(AtomicU64);
 
 impl LastTime {
-    pub(super) fn now(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.0.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    pub(super) fn set(&self, now: Moment) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment(self.0.load(Ordering::Relaxed))
     }
 
     pub(super) fn get(&self) -> Option<SystemTime> {

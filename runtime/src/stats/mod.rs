@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 pub use channel::{ChannelStats, SubchannelStats};
 pub use counts::CallCounts;
+pub(crate) use counts::Moment;
 pub use server::ServerStats;
 pub(crate) use socket::StreamRecord;
 pub use socket::{SocketCounts, SocketStats};

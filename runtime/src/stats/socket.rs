@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use super::counts::{Counter, LastTime};
+use super::counts::{Counter, LastTime, Moment};
 use super::registry::SOCKETS;
 use crate::address::Address;
 
@@ -108,20 +108,22 @@ impl SocketStats {
     }
 
     /// Counts a stream that this side has opened.
-    pub(crate) fn open_local(self: &Arc<Self>) -> StreamRecord {
-        self.last_local_stream.now();
-        self.open()
+    pub(crate) fn open_local(self: &Arc<Self>, now: Moment) -> StreamRecord {
+        self.last_local_stream.set(now);
+        self.open(now)
     }
 
     /// Counts a stream that the other side has opened.
-    pub(crate) fn open_remote(self: &Arc<Self>) -> StreamRecord {
-        self.last_remote_stream.now();
-        self.open()
+    pub(crate) fn open_remote(self: &Arc<Self>, now: Moment) -> StreamRecord {
+        self.last_remote_stream.set(now);
+        self.open(now)
     }
 
-    fn open(self: &Arc<Self>) -> StreamRecord {
+    fn open(self: &Arc<Self>, now: Moment) -> StreamRecord {
         self.streams_started.add();
-        StreamRecord { socket: self.clone(), ended: AtomicBool::new(false) }
+        let record = StreamRecord { socket: self.clone(), now: LastTime::default(), ended: AtomicBool::new(false) };
+        record.note_time(now);
+        record
     }
 }
 
@@ -135,18 +137,25 @@ impl Drop for SocketStats {
 #[derive(Debug)]
 pub(crate) struct StreamRecord {
     socket: Arc<SocketStats>,
+    /// About what time it is.
+    now: LastTime,
     ended: AtomicBool,
 }
 
 impl StreamRecord {
+    /// What is counted from now on happens at about this time.
+    pub(crate) fn note_time(&self, now: Moment) {
+        self.now.set(now);
+    }
+
     pub(crate) fn message_sent(&self) {
         self.socket.messages_sent.add();
-        self.socket.last_message_sent.now();
+        self.socket.last_message_sent.set(self.now.moment());
     }
 
     pub(crate) fn message_received(&self) {
         self.socket.messages_received.add();
-        self.socket.last_message_received.now();
+        self.socket.last_message_received.set(self.now.moment());
     }
 
     /// The server has ended the stream.

@@ -192,6 +192,8 @@ impl Owner for ClientSide {
         }
     }
 
+    fn arrived(&mut self, _: &mut Driver, _: u32, _: &mut Context<'_>) {}
+
     fn act(&mut self, driver: &mut Driver, _: &mut Context<'_>) {
         let mut waiting = self.calls.lock();
         if self.opens.is_empty() {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::transport::io::Io;
 use crate::transport::ready::Ready;
-use crate::transport::stream::{Head, Leaving, Part, Stream, Way};
+use crate::transport::stream::{Head, Leaving, Part, Spare, Stream, Way};
 use crate::transport::{Headers, StreamError};
 
 /// How much is read at a time once a connection is busy, in bytes, and before that.
@@ -100,6 +100,9 @@ pub(super) trait Owner {
     /// Takes notice of what happened on the connection.
     fn news(&mut self, driver: &mut Driver, news: News);
 
+    /// All of a stream has arrived.
+    fn arrived(&mut self, driver: &mut Driver, id: u32, cx: &mut Context<'_>);
+
     /// Does what this side wants, once a round: after all that could be read was told, and before what is to be sent leaves.
     fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>);
 }
@@ -110,6 +113,7 @@ pub(super) struct Driver {
     pub(super) engine: Connection,
     pub(super) ready: Arc<Ready>,
     entries: StreamMap<Entry>,
+    spare: Spare,
     /// The way that leaves here: requests at a client.
     way: Way,
     buffer: BytesMut,
@@ -132,6 +136,7 @@ impl Driver {
             engine,
             ready: Arc::default(),
             entries: StreamMap::default(),
+            spare: Spare::default(),
             way,
             buffer: BytesMut::new(),
             chunk: FIRST_READ,
@@ -158,6 +163,11 @@ impl Driver {
     /// Carries a stream from now on; what it has to send leaves at the next [`pump`](Self::pump).
     pub(super) fn carry(&mut self, id: u32, stream: Arc<Stream>, received: bool) {
         self.entries.insert(id, Entry { stream, owed: 0, sent: false, received });
+    }
+
+    /// A stream for a new call.
+    pub(super) fn spare_stream(&mut self) -> Arc<Stream> {
+        self.spare.take()
     }
 
     /// The stream of a call that is carried.
@@ -223,7 +233,7 @@ impl Driver {
             };
             moved = matches!(read, Some(Ok(())));
             let handled = self.engine.handle_read(Instant::now().into_std(), &mut self.buffer);
-            self.dispatch(owner);
+            self.dispatch(owner, cx);
             handled.map_err(Lost::Protocol)?;
             if let Some(Err(lost)) = read {
                 self.engine.handle_close();
@@ -231,7 +241,7 @@ impl Driver {
             }
         } else {
             // What was sent or read since then has made events too.
-            self.dispatch(owner);
+            self.dispatch(owner, cx);
         }
         self.set_timer();
         Ok(moved)
@@ -259,18 +269,28 @@ impl Driver {
     }
 
     /// Tells the streams what happened on the connection.
-    fn dispatch(&mut self, owner: &mut impl Owner) {
+    fn dispatch(&mut self, owner: &mut impl Owner, cx: &mut Context<'_>) {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Http2Event::Ready => owner.news(self, News::Ready),
                 Http2Event::Headers { id, headers, end } => match headers.head {
-                    callwright_http2::Head::Request(_) => owner.news(self, News::Request(id, headers, end)),
+                    callwright_http2::Head::Request(_) => {
+                        owner.news(self, News::Request(id, headers, end));
+                        if end {
+                            owner.arrived(self, id, cx);
+                        }
+                    }
                     callwright_http2::Head::Response(status) => {
                         let head = Head { status, headers: headers.fields.clone(), end };
                         self.deliver(id, Part::Head(head), end);
                     }
                 },
-                Http2Event::Data { id, data, end } => self.deliver(id, Part::Data(data), end),
+                Http2Event::Data { id, data, end } => {
+                    self.deliver(id, Part::Data(data), end);
+                    if end {
+                        owner.arrived(self, id, cx);
+                    }
+                }
                 Http2Event::Trailers { id, fields } => self.deliver(id, Part::Trailers(fields), true),
                 Http2Event::Reset { id, code, by_peer, unprocessed } => {
                     if let Some(entry) = self.entries.remove(id) {
@@ -345,7 +365,9 @@ impl Driver {
         let (sent, received) = (entry.sent, entry.received);
         self.send_leaving(id, ends);
         if sent && received {
-            self.entries.remove(id);
+            if let Some(entry) = self.entries.remove(id) {
+                self.spare.keep(entry.stream);
+            }
         } else if standing.unread && received && self.way == Way::Requests {
             // The answer is here, and nobody sends the rest of the request.
             self.entries.remove(id);

@@ -12,7 +12,7 @@ use super::{SERVER_BUFFERED, config, header_limit};
 use crate::transport::Headers;
 use crate::transport::io::Io;
 use crate::transport::server::Incoming;
-use crate::transport::stream::{self, Stream, Way};
+use crate::transport::stream::{self, Way};
 
 /// A connection from a client. Whoever serves its calls drives it.
 pub(crate) struct Connection {
@@ -77,20 +77,33 @@ struct Serving<'a, 's> {
 impl Owner for Serving<'_, '_> {
     fn news(&mut self, driver: &mut Driver, news: News) {
         if let News::Request(id, headers, end) = news {
-            driver.carry(id, Stream::new(), end);
+            let stream = driver.spare_stream();
+            driver.carry(id, stream, end);
             self.requests.push(Request { id, headers, end });
+        }
+    }
+
+    fn arrived(&mut self, driver: &mut Driver, id: u32, cx: &mut Context<'_>) {
+        // A request that came whole is served while all of it is at hand.
+        if let Some(serve) = &mut self.serve
+            && let Some(request) = self.requests.pop_if(|request| request.id == id)
+        {
+            begin(driver, request, serve, cx);
         }
     }
 
     fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>) {
         let Some(serve) = &mut self.serve else { return };
-        for Request { id, headers, end } in self.requests.drain(..) {
-            // One that the client has taken back already is nobody's.
-            let Some(stream) = driver.stream(id) else { continue };
-            let limit = header_limit(driver.engine.peer_max_header_list_size());
-            let (recv, send) = stream::server_halves(stream, limit, end);
-            serve(Incoming { head: headers, wait_for_ready: None, recv, send }, cx);
-            driver.pump(id);
-        }
+        self.requests.drain(..).for_each(|request| begin(driver, request, serve, cx));
     }
+}
+
+fn begin(driver: &mut Driver, request: Request, serve: &mut Serve<'_, '_>, cx: &mut Context<'_>) {
+    let Request { id, headers, end } = request;
+    // One that the client has taken back already is nobody's.
+    let Some(stream) = driver.stream(id) else { return };
+    let limit = header_limit(driver.engine.peer_max_header_list_size());
+    let (recv, send) = stream::server_halves(stream, limit, end);
+    serve(Incoming { head: headers, wait_for_ready: None, recv, send }, cx);
+    driver.pump(id);
 }

@@ -122,6 +122,13 @@ impl Stream {
         Arc::new(Stream { state: Mutex::default() })
     }
 
+    /// Makes a stream as new again, if nobody else has it.
+    fn renew(stream: &mut Arc<Stream>) -> bool {
+        let Some(Stream { state }) = Arc::get_mut(stream) else { return false };
+        *state.get_mut().unwrap_or_else(PoisonError::into_inner) = State::default();
+        true
+    }
+
     /// Ends the stream in both directions, unless the response has ended already.
     pub(super) fn fail(&self, error: StreamError) {
         self.lock().fail(error);
@@ -136,6 +143,25 @@ impl Stream {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Streams that have ended, to be used again: most calls last no longer than it takes to make one.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Arc<Stream>>);
+
+impl Spare {
+    /// How many are kept.
+    const MOST: usize = 4;
+
+    pub(super) fn take(&mut self) -> Arc<Stream> {
+        self.0.pop().unwrap_or_else(Stream::new)
+    }
+
+    pub(super) fn keep(&mut self, mut stream: Arc<Stream>) {
+        if self.0.len() < Spare::MOST && Stream::renew(&mut stream) {
+            self.0.push(stream);
+        }
     }
 }
 

@@ -176,14 +176,20 @@ impl Queue {
     }
 }
 
-/// Data in order: most streams have one chunk at a time.
+/// Data in order. Most streams have one chunk at a time, and no room for more.
 #[derive(Debug, Default)]
 struct Chunks {
     first: Bytes,
+    more: Option<Box<More>>,
+    size: usize,
+}
+
+/// What is behind the first chunk.
+#[derive(Debug, Default)]
+struct More {
     rest: VecDeque<Bytes>,
     /// Small ones behind those, joined.
     tail: BytesMut,
-    size: usize,
 }
 
 impl Chunks {
@@ -194,8 +200,9 @@ impl Chunks {
             return;
         }
         self.size += data.len();
-        self.close_tail();
-        self.rest.push_back(data);
+        let more = self.more.get_or_insert_default();
+        more.close_tail();
+        more.rest.push_back(data);
     }
 
     fn join(&mut self, data: Bytes) {
@@ -203,24 +210,31 @@ impl Chunks {
             return self.push(data);
         }
         self.size += data.len();
-        if self.tail.is_empty() && self.rest.is_empty() && self.first.len() < SMALL {
-            self.tail.reserve(4 * SMALL);
-            self.tail.extend_from_slice(&std::mem::take(&mut self.first));
+        let more = self.more.get_or_insert_default();
+        if more.tail.is_empty() && more.rest.is_empty() && self.first.len() < SMALL {
+            more.tail.reserve(4 * SMALL);
+            more.tail.extend_from_slice(&std::mem::take(&mut self.first));
         }
-        self.tail.extend_from_slice(&data);
+        more.tail.extend_from_slice(&data);
     }
 
     fn pop(&mut self) -> Option<Bytes> {
-        let data = if !self.first.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            self.rest.pop_front().or_else(|| {
-                let tail = std::mem::take(&mut self.tail).freeze();
-                (!tail.is_empty()).then_some(tail)
-            })?
+        let data = match self.first.is_empty() {
+            false => std::mem::take(&mut self.first),
+            true => self.more.as_mut()?.pop()?,
         };
         self.size -= data.len();
         Some(data)
+    }
+}
+
+impl More {
+    fn pop(&mut self) -> Option<Bytes> {
+        if let Some(data) = self.rest.pop_front() {
+            return Some(data);
+        }
+        let tail = std::mem::take(&mut self.tail).freeze();
+        (!tail.is_empty()).then_some(tail)
     }
 
     fn close_tail(&mut self) {
