@@ -131,7 +131,7 @@ pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, Serve
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
 };
-pub use codec::{BytesCodec, Codec, CodecError, Prost};
+pub use codec::{BytesCodec, Codec, CodecError, MessageBytes, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{

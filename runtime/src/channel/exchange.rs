@@ -10,14 +10,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
 use tokio::time::Instant;
 
 use super::connectivity::{Core, Lease, Started, closed};
 use super::queue::{QueuedCall, Ticket};
+use super::replay::Replay;
 use super::subchannel::Opened;
 use crate::call::{ConnectivityState, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use crate::codec::{Codec, frame};
 use crate::compression::Compressor;
 use crate::metadata::{self, Metadata};
 use crate::stats::Moment;
@@ -25,9 +27,6 @@ use crate::status::Status;
 use crate::transport::client::RequestHead;
 use crate::transport::{Event, StreamError};
 use crate::waker_slot::WakerSlot;
-
-/// How much of what was sent is kept to be sent again, in bytes; a call that has sent more is not sent again.
-const REPLAY_LIMIT: usize = 256 * 1024;
 
 /// What a call is before it has a stream.
 #[derive(Debug)]
@@ -70,8 +69,6 @@ struct State {
     peeked: Option<Event>,
     /// Counts the streams that the call has had.
     attempt: u32,
-    /// How many of the messages to be sent again went out together with the head.
-    with_head: usize,
     /// Whether this stream's half-close is on its way.
     end_sent: bool,
     receiver: WakerSlot,
@@ -85,7 +82,6 @@ impl State {
             replay,
             peeked: None,
             attempt: 0,
-            with_head: 0,
             end_sent: false,
             receiver: WakerSlot::default(),
             sender: WakerSlot::default(),
@@ -99,7 +95,7 @@ impl State {
         }
         match (&mut self.phase, &mut self.replay) {
             // However large it is: what is kept here is the only copy there is.
-            (Phase::Queued, Some(replay)) => replay.messages.push(rest.frame),
+            (Phase::Queued, Some(replay)) => replay.push(&rest.frame),
             (Phase::Open(opened), replay) => {
                 if rest.attempt.is_none() {
                     remember(replay, &rest.frame);
@@ -121,21 +117,11 @@ enum Phase {
     Over(Option<Status>),
 }
 
-#[derive(Default)]
-struct Replay {
-    messages: Vec<Bytes>,
-    size: usize,
-    finished: bool,
-    used: bool,
-}
-
 impl Exchange {
     /// Starts the call, which queues or goes out at once. `first` goes out with the head; `finished` says that it is all.
     pub(super) fn start(lease: Arc<Lease>, request: Request, first: Option<Bytes>, finished: bool) -> Arc<Exchange> {
         let ticket = lease.core().ticket();
-        let size = first.as_ref().map_or(0, Bytes::len);
-        let replay = Replay { messages: first.into_iter().collect(), size, finished, used: false };
-        let state = Mutex::new(State::new(Phase::Queued, Some(replay)));
+        let state = Mutex::new(State::new(Phase::Queued, Some(Replay::new(first, finished))));
         lease.core().stats().counter().start(Moment::now());
         let exchange = Arc::new(Exchange { lease, ticket, request, state });
         exchange.clone().enqueue();
@@ -262,6 +248,43 @@ impl Exchange {
             state_mut.receiver.wake();
             state = self.broken(state, &cause);
         }
+    }
+
+    /// Sends a message that is small and goes out plain, if it can leave without waiting; `false` where it has to be sent as any
+    /// other.
+    pub(super) fn send_small<T: 'static>(&self, codec: &dyn Codec<T>, message: &T) -> Result<bool, Status> {
+        let Some(size) = frame::small_size(codec, message, self.core().settings().messages.max_send_size) else {
+            return Ok(false);
+        };
+        self.write_small(frame::PREFIX + size, &mut |buffer| frame::append(codec, message, size, buffer))
+    }
+
+    fn write_small(
+        &self,
+        size: usize,
+        write: &mut dyn FnMut(&mut BytesMut) -> Result<(), Status>,
+    ) -> Result<bool, Status> {
+        let State { phase: Phase::Open(opened), replay, peeked: None, .. } = &mut *self.lock() else {
+            return Ok(false);
+        };
+        if !opened.send.has_room_for(size) {
+            return Ok(false);
+        }
+        if replay.as_ref().is_some_and(|replay| !replay.has_room_for(size)) {
+            *replay = None;
+        }
+        let called = match replay {
+            Some(replay) => {
+                let message = replay.write(write)?;
+                opened.send.send_small(size, |buffer| {
+                    buffer.extend_from_slice(message);
+                    Ok(())
+                })?
+            }
+            None => opened.send.send_small(size, write)?,
+        };
+        opened.record.small_message_sent(called);
+        Ok(true)
     }
 
     /// Half-closes, now or as soon as the call has a stream.
@@ -401,11 +424,7 @@ impl QueuedCall for Exchange {
 
     fn first(&self) -> (Option<Bytes>, bool) {
         let mut state = self.lock();
-        let (first, end) = match &state.replay {
-            Some(replay) if replay.messages.len() <= 1 => (replay.messages.first().cloned(), replay.finished),
-            _ => (None, false),
-        };
-        state.with_head = usize::from(first.is_some());
+        let (first, end) = state.replay.as_ref().map_or((None, false), Replay::first);
         state.end_sent = end;
         (first, end)
     }
@@ -417,12 +436,13 @@ impl QueuedCall for Exchange {
         }
         state.phase = match outcome {
             Ok(mut opened) => {
-                let rest = state.replay.iter().flat_map(|replay| &replay.messages).skip(state.with_head);
-                // What breaks here shows itself on the receiving half.
-                let _ = rest.cloned().try_for_each(|message| {
-                    let sent = opened.send.send_now(message, false);
-                    sent.inspect(|()| opened.record.message_sent())
-                });
+                if let Some(replay) = &state.replay {
+                    let (mut rest, count) = replay.behind_head();
+                    // What breaks here shows itself on the receiving half.
+                    if rest.try_for_each(|part| opened.send.send_now(part, false)).is_ok() {
+                        (0..count).for_each(|_| opened.record.message_sent());
+                    }
+                }
                 if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
                     state.end_sent = true;
                     let _ = opened.send.finish();
@@ -452,11 +472,8 @@ fn ended_early() -> Status {
 }
 
 fn remember(replay: &mut Option<Replay>, message: &Bytes) {
-    let Some(kept) = replay else { return };
-    kept.size += message.len();
-    if kept.size > REPLAY_LIMIT {
-        *replay = None;
-        return;
+    match replay {
+        Some(kept) if kept.has_room_for(message.len()) => kept.push(message),
+        _ => *replay = None,
     }
-    kept.messages.push(message.clone());
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod options;
 mod queue;
 mod reader;
+mod replay;
 mod reply;
 mod sender;
 mod state;

@@ -6,13 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::exchange::Exchange;
 use crate::call::{ContentType, GRPC_ENCODING, content_type};
-use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
+use crate::codec::{BytesCodec, Codec, CodecError, SharedCodec};
 use crate::metadata::Metadata;
 use crate::status::{Code, Status, wire};
 use crate::transport::{Event, Fields};
@@ -88,17 +87,21 @@ impl Reader {
     }
 
     /// The next message; `None` at the end of a call that succeeded.
-    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    pub(super) fn poll_message<T: 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        codec: &dyn Codec<T>,
+    ) -> Poll<Option<Result<T, Status>>> {
         loop {
             match &mut self.state {
                 State::Head => {}
                 State::Over { outcome: Ok(_), .. } => return Poll::Ready(None),
                 State::Over { outcome: Err(status), .. } => return Poll::Ready(Some(Err(status.clone()))),
-                State::Body { decoder, .. } => match decoder.next() {
+                State::Body { decoder, .. } => match decoder.next(codec) {
                     Ok(Some(message)) => {
                         self.compressed = message.compressed;
                         self.exchange.message_received();
-                        return Poll::Ready(Some(Ok(message.bytes)));
+                        return Poll::Ready(Some(message.content.map_err(|error| self.undecodable(error))));
                     }
                     Ok(None) => {}
                     Err(status) => {
@@ -114,11 +117,11 @@ impl Reader {
 
     /// The one message of a unary response.
     pub(super) async fn single<T: 'static>(&mut self, codec: &SharedCodec<T>) -> Result<T, Status> {
-        let Some(bytes) = poll_fn(|cx| self.poll_message(cx)).await.transpose()? else {
+        let Some(message) = poll_fn(|cx| self.poll_message(cx, codec.codec())).await.transpose()? else {
             return Err(self.fail(Status::unimplemented("the server ended the call with OK but without a message")));
         };
-        match poll_fn(|cx| self.poll_message(cx)).await {
-            None => self.decode(codec, bytes),
+        match poll_fn(|cx| self.poll_message(cx, &BytesCodec)).await {
+            None => Ok(message),
             Some(Err(status)) => Err(status),
             Some(Ok(_)) => {
                 Err(self.fail(Status::unimplemented("the server sent more than the one message that the method has")))
@@ -126,12 +129,10 @@ impl Reader {
         }
     }
 
-    pub(super) fn decode<T: 'static>(&mut self, codec: &SharedCodec<T>, bytes: Bytes) -> Result<T, Status> {
-        codec.codec().decode(bytes).map_err(|error| {
-            let path = self.exchange.request().path.to_str().unwrap_or_default();
-            let status = Status::internal(format!("cannot decode the response of {path}: {error}"));
-            self.fail(status.with_source(error))
-        })
+    fn undecodable(&mut self, error: CodecError) -> Status {
+        let path = self.exchange.request().path.to_str().unwrap_or_default();
+        let status = Status::internal(format!("cannot decode the response of {path}: {error}"));
+        self.fail(status.with_source(error))
     }
 
     /// Ends the call from this side with `status`, keeping what came around it.

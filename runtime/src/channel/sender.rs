@@ -45,10 +45,21 @@ impl<T: 'static> RequestSender<T> {
     /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
     /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        if self.outgoing.is_none() && self.sends_plain() {
+            let sent = self.exchange.send_small(self.codec.codec(), &message);
+            if sent.inspect_err(|status| self.exchange.terminate(Some(status.clone())))? {
+                self.next_plain = false;
+                return Ok(());
+            }
+        }
         self.flush().await?;
         let frame = self.encode(&message)?;
         self.outgoing = Some(Outgoing::new(frame));
         self.flush().await
+    }
+
+    fn sends_plain(&self) -> bool {
+        self.next_plain || self.exchange.request().compressor.is_none()
     }
 
     fn encode(&mut self, message: &T) -> Result<Bytes, Status> {

@@ -77,11 +77,7 @@ impl<T: 'static> Streaming<T> {
             return Poll::Ready(None);
         }
         self.poll_pump(cx);
-        let item = match ready!(self.reader.poll_message(cx)) {
-            Some(Ok(bytes)) => Some(self.reader.decode(&self.codec, bytes)),
-            Some(Err(status)) => Some(Err(status)),
-            None => None,
-        };
+        let item = ready!(self.reader.poll_message(cx, self.codec.codec()));
         self.finished = !matches!(item, Some(Ok(_)));
         if self.finished {
             self.pump = None;

@@ -6,9 +6,9 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 
-use super::Codec;
+use super::{Codec, CodecError, spare};
 use crate::compression::{Compressor, Compressors, DecompressError};
 use crate::status::Status;
 
@@ -37,8 +37,7 @@ pub(crate) struct Encoding<'a> {
 /// INTERNAL when the codec refuses the message, RESOURCE_EXHAUSTED when it is larger than the limit.
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
     // Bytes whose room is filled are shared without another allocation.
-    let mut buffer =
-        BytesMut::with_capacity(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
+    let mut buffer = spare::room(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
     buffer.put_bytes(0, PREFIX);
     codec
         .encode(message, &mut buffer)
@@ -54,7 +53,35 @@ pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &E
         return Ok(packed);
     }
     put_prefix(&mut buffer, 0);
-    Ok(buffer.freeze())
+    Ok(spare::share(buffer))
+}
+
+/// The size of a message that is small enough to be written where it waits, beside others: its bytes are copied once less.
+pub(crate) fn small_size<T: 'static>(codec: &dyn Codec<T>, message: &T, limit: usize) -> Option<usize> {
+    codec.encoded_len(message).filter(|size| *size < SMALL && *size <= limit)
+}
+
+/// Appends one small message of this size, plain, with its prefix.
+///
+/// # Errors
+/// INTERNAL when the codec refuses the message, or writes another number of bytes than it said.
+pub(crate) fn append<T: 'static>(
+    codec: &dyn Codec<T>,
+    message: &T,
+    size: usize,
+    buffer: &mut BytesMut,
+) -> Result<(), Status> {
+    buffer.reserve(PREFIX + size);
+    buffer.put_u8(0);
+    buffer.put_u32(size as u32);
+    let before = buffer.len();
+    codec
+        .encode(message, buffer)
+        .map_err(|error| Status::internal(format!("cannot encode the message: {error}")).with_source(error))?;
+    if buffer.len() != before + size {
+        return Err(Status::internal(format!("the codec did not write the {size} bytes that it said it would")));
+    }
+    Ok(())
 }
 
 fn compress(message: &[u8], encoding: &Encoding<'_>) -> Option<Bytes> {
@@ -80,9 +107,10 @@ fn put_prefix(frame: &mut [u8], flag: u8) {
 }
 
 /// A message as it arrived.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) bytes: Bytes,
+#[derive(Debug)]
+pub(crate) struct Message<T> {
+    /// What it is, or why it cannot be read.
+    pub(crate) content: Result<T, CodecError>,
     /// Whether its flag byte said that it was compressed.
     pub(crate) compressed: bool,
 }
@@ -153,7 +181,22 @@ impl Decoder {
     /// RESOURCE_EXHAUSTED for a message over the limit, told from its prefix or as decompression passes it;
     /// INTERNAL for a flag that is neither 0 nor 1, for a compressed message on a stream without encoding, and for
     /// bytes that do not decompress.
-    pub(crate) fn next(&mut self) -> Result<Option<Message>, Status> {
+    pub(crate) fn next<T: 'static>(&mut self, codec: &dyn Codec<T>) -> Result<Option<Message<T>>, Status> {
+        let Some((size, compressed)) = self.next_prefix()? else { return Ok(None) };
+        let content = if compressed {
+            codec.decode(self.decompressed(size)?)
+        } else {
+            let mut bytes = MessageBytes { decoder: self, left: size };
+            let content = codec.decode_from(&mut bytes);
+            // What the codec has not read goes with the message.
+            bytes.advance(bytes.left);
+            content
+        };
+        Ok(Some(Message { content, compressed }))
+    }
+
+    /// Takes the prefix of the next message once all of that is here: its size, and whether it is compressed.
+    fn next_prefix(&mut self) -> Result<Option<(usize, bool)>, Status> {
         let Some((flag, size)) = self.peek_prefix() else {
             return Ok(None);
         };
@@ -171,25 +214,24 @@ impl Decoder {
         }
         self.join_tail();
         self.skip(PREFIX);
+        Ok(Some((size, flag == COMPRESSED)))
+    }
+
+    /// Takes a message of `size` bytes, and decompresses it.
+    fn decompressed(&mut self, size: usize) -> Result<Bytes, Status> {
         let bytes = self.take(size);
-        match &self.compressor {
-            Some(compressor) if flag == COMPRESSED => {
-                let mut plain = Vec::with_capacity((size * 2).min(self.limit));
-                compressor.decompress(&bytes, self.limit, &mut plain).map_err(|error| match error {
-                    DecompressError::TooLarge { .. } => self.too_large("more than that, decompressed,"),
-                    corrupt => {
-                        Status::internal(format!("cannot decompress the {} message: {corrupt}", compressor.name()))
-                            .with_source(corrupt)
-                    }
-                })?;
-                // A compressor of a user's own may have passed the limit without noticing.
-                if plain.len() > self.limit {
-                    return Err(self.too_large("more than that, decompressed,"));
-                }
-                Ok(Some(Message { bytes: Bytes::from(plain), compressed: true }))
-            }
-            _ => Ok(Some(Message { bytes, compressed: false })),
+        let Some(compressor) = &self.compressor else { return Ok(bytes) };
+        let mut plain = Vec::with_capacity((size * 2).min(self.limit));
+        compressor.decompress(&bytes, self.limit, &mut plain).map_err(|error| match error {
+            DecompressError::TooLarge { .. } => self.too_large("more than that, decompressed,"),
+            corrupt => Status::internal(format!("cannot decompress the {} message: {corrupt}", compressor.name()))
+                .with_source(corrupt),
+        })?;
+        // A compressor of a user's own may have passed the limit without noticing.
+        if plain.len() > self.limit {
+            return Err(self.too_large("more than that, decompressed,"));
         }
+        Ok(Bytes::from(plain))
     }
 
     fn too_large(&self, what: &str) -> Status {
@@ -264,5 +306,44 @@ impl Decoder {
             self.refill();
         }
         joined.freeze()
+    }
+}
+
+/// The bytes of one message as they arrived, in one part or in several: what [`Codec::decode_from`] reads.
+#[derive(Debug)]
+pub struct MessageBytes<'a> {
+    decoder: &'a mut Decoder,
+    left: usize,
+}
+
+impl Buf for MessageBytes<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        let front = &self.decoder.front;
+        front.get(..self.left).unwrap_or(front)
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.left, "cannot advance past the end of the message");
+        self.left -= count;
+        if count < self.decoder.front.len() {
+            self.decoder.front.advance(count);
+            self.decoder.buffered -= count;
+        } else {
+            self.decoder.skip(count);
+        }
+    }
+
+    /// The next bytes in one piece: shared with what arrived where they are in one part of it, copied together otherwise.
+    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
+        assert!(count <= self.left, "cannot read past the end of the message");
+        self.left -= count;
+        self.decoder.take(count)
     }
 }

@@ -1,12 +1,15 @@
 //! How messages become bytes: a [`Codec`] for one message, [`frame`] for the prefix that gRPC puts before each.
 
 pub(crate) mod frame;
+mod spare;
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
+
+pub use frame::MessageBytes;
 
 /// Turns messages of type `T` into bytes and back.
 ///
@@ -29,6 +32,14 @@ pub trait Codec<T: 'static>: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Whatever is wrong with the bytes; the call ends in INTERNAL with it.
     fn decode(&self, bytes: Bytes) -> Result<T, CodecError>;
+
+    /// Reads one message out of what arrived, without joining it where it came in parts.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), which it is with the bytes in one piece unless said otherwise.
+    fn decode_from(&self, bytes: &mut MessageBytes<'_>) -> Result<T, CodecError> {
+        self.decode(bytes.copy_to_bytes(bytes.remaining()))
+    }
 }
 
 /// Why a message could not be written or read.
@@ -57,6 +68,10 @@ impl<T: prost::Message + Default + 'static> Codec<T> for Prost {
     }
 
     fn decode(&self, bytes: Bytes) -> Result<T, CodecError> {
+        T::decode(bytes).map_err(CodecError::new)
+    }
+
+    fn decode_from(&self, bytes: &mut MessageBytes<'_>) -> Result<T, CodecError> {
         T::decode(bytes).map_err(CodecError::new)
     }
 }

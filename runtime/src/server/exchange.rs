@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use super::context::{OWN_HEADERS, Outcome};
 use super::request::Requested;
 use super::shared::Shared;
 use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
+use crate::codec::{Codec, frame};
 use crate::compression::{Compression, Compressor};
 use crate::metadata::{self, Metadata, MetadataError};
 use crate::stats::{Moment, StreamRecord};
@@ -244,6 +245,33 @@ impl Exchange {
         }
         let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
         Poll::Ready(sent.inspect(|()| self.record.message_sent()))
+    }
+
+    /// Sends a message that is small and goes out plain, if it can leave without waiting and nothing is to be said before it;
+    /// `false` where it has to be sent as any other.
+    pub(super) fn send_small<T: 'static>(&self, codec: &dyn Codec<T>, message: &T) -> Result<bool, Status> {
+        let Some(size) = frame::small_size(codec, message, self.settings().messages.max_send_size) else {
+            return Ok(false);
+        };
+        self.write_small(frame::PREFIX + size, &mut |buffer| frame::append(codec, message, size, buffer))
+    }
+
+    fn write_small(
+        &self,
+        size: usize,
+        write: &mut dyn FnMut(&mut BytesMut) -> Result<(), Status>,
+    ) -> Result<bool, Status> {
+        let mut state = self.lock();
+        let is_open = matches!(state.head, Head::Sent) && !state.ended && state.aborted.is_none();
+        if !is_open || state.compressor.is_some() {
+            return Ok(false);
+        }
+        state.next_plain = false;
+        let sent = state.stream.send_small(size, write)?;
+        if sent {
+            self.record.message_sent();
+        }
+        Ok(sent)
     }
 
     /// Sends the one message of a response that is not streamed when the call ends, which is soon.

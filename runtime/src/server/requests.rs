@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 
 use super::exchange::Exchange;
-use crate::codec::SharedCodec;
 use crate::codec::frame::Decoder;
+use crate::codec::{BytesCodec, Codec, SharedCodec};
 use crate::status::Status;
 use crate::transport::Event;
 use crate::transport::server::RequestStream;
@@ -53,7 +52,7 @@ impl<T: 'static> Requests<T> {
         let Some(request) = self.message().await? else {
             return Err(Status::unimplemented("the client sent no request; the method has exactly one"));
         };
-        match poll_fn(|cx| self.poll_bytes(cx)).await {
+        match poll_fn(|cx| self.poll_decoded(cx, &BytesCodec)).await {
             None => Ok(request),
             Some(Ok(_)) => Err(Status::unimplemented("the client sent several requests; the method has exactly one")),
             Some(Err(status)) => Err(status),
@@ -64,23 +63,25 @@ impl<T: 'static> Requests<T> {
         if self.finished {
             return Poll::Ready(None);
         }
-        let item = ready!(self.poll_bytes(cx)).map(|bytes| {
-            self.codec
-                .codec()
-                .decode(bytes?)
-                .map_err(|error| Status::internal(format!("cannot decode the request: {error}")).with_source(error))
-        });
+        let codec = self.codec.clone();
+        let item = ready!(self.poll_decoded(cx, codec.codec()));
         self.finished = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
     }
 
-    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_decoded<M: 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        codec: &dyn Codec<M>,
+    ) -> Poll<Option<Result<M, Status>>> {
         loop {
-            match self.decoder.next() {
+            match self.decoder.next(codec) {
                 Ok(Some(message)) => {
                     self.compressed = message.compressed;
                     self.exchange.message_received();
-                    return Poll::Ready(Some(Ok(message.bytes)));
+                    return Poll::Ready(Some(message.content.map_err(|error| {
+                        Status::internal(format!("cannot decode the request: {error}")).with_source(error)
+                    })));
                 }
                 Ok(None) if self.half_closed && self.decoder.is_at_boundary() => return Poll::Ready(None),
                 Ok(None) if self.half_closed => {

@@ -35,6 +35,9 @@ impl<T: 'static> Responses<T> {
     /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
     /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        if self.rest.is_empty() && self.exchange.send_small(self.codec.codec(), &message)? {
+            return Ok(());
+        }
         self.flush().await?;
         self.rest = self.encode(&message, self.exchange.begin_message()?)?;
         self.flush().await

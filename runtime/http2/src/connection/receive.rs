@@ -122,7 +122,6 @@ impl Connection {
             return Err(frame_size("a frame is larger than SETTINGS_MAX_FRAME_SIZE"));
         }
         if buffer.len() < HEAD_LEN + head.len {
-            buffer.reserve(HEAD_LEN + head.len - buffer.len());
             return Ok(false);
         }
         if let Some(partial) = &self.partial

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Decoder, Encoding, Receiver, encode};
-use crate::codec::Prost;
+use crate::codec::{BytesCodec, Codec as _, Prost};
 use crate::compression::{Compression, Compressor, Compressors, DecompressError};
 use crate::status::Code;
 
@@ -28,8 +28,8 @@ fn messages_survive_any_cut_of_the_stream() {
         let (mut decoder, mut seen) = (decoder(Compression::Gzip, 4096), Vec::new());
         for chunk in stream.chunks(step) {
             decoder.push(Bytes::copy_from_slice(chunk));
-            while let Some(message) = decoder.next().unwrap() {
-                seen.push((message.bytes.len(), message.compressed));
+            while let Some(message) = decoder.next(&BytesCodec).unwrap() {
+                seen.push((message.content.unwrap().len(), message.compressed));
             }
         }
         assert_eq!(seen, [(0, false), (5, false), (503, true)], "chunks of {step}");
@@ -42,11 +42,11 @@ fn a_message_in_tiny_chunks_is_kept_as_one() {
     let mut decoder = decoder(Compression::None, 100_000);
     let stream = frame(&"y".repeat(50_000), Compression::None);
     for byte in stream.chunks(1) {
-        assert!(decoder.next().unwrap().is_none());
+        assert!(decoder.next(&BytesCodec).unwrap().is_none());
         decoder.push(Bytes::copy_from_slice(byte));
         assert!(decoder.chunks.len() <= 1);
     }
-    assert_eq!(decoder.next().unwrap().unwrap().bytes, stream[5..]);
+    assert_eq!(decoder.next(&BytesCodec).unwrap().unwrap().content.unwrap(), stream[5..]);
     assert!(decoder.is_at_boundary());
 }
 
@@ -70,14 +70,14 @@ fn a_message_below_the_minimum_size_goes_out_plain() {
 fn the_limit_is_told_from_the_prefix_alone() {
     let mut decoder = decoder(Compression::None, 10);
     decoder.push(Bytes::from_static(&[0, 0, 0, 0, 11]));
-    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(decoder.next(&BytesCodec).unwrap_err().code(), Code::ResourceExhausted);
 }
 
 #[test]
 fn the_limit_holds_for_the_decompressed_size() {
     let mut decoder = decoder(Compression::Gzip, 100);
     decoder.push(frame(&"x".repeat(1000), Compression::Gzip));
-    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(decoder.next(&BytesCodec).unwrap_err().code(), Code::ResourceExhausted);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn compressed_without_encoding_and_unknown_flags_are_internal() {
     for flag in [1, 2, 255] {
         let mut decoder = decoder(Compression::None, 100);
         decoder.push(Bytes::copy_from_slice(&[flag, 0, 0, 0, 0]));
-        assert_eq!(decoder.next().unwrap_err().code(), Code::Internal, "flag {flag}");
+        assert_eq!(decoder.next(&BytesCodec).unwrap_err().code(), Code::Internal, "flag {flag}");
     }
 }
 
@@ -123,5 +123,36 @@ fn a_careless_compressor_breaks_neither_the_frame_nor_the_limit() {
     assert_eq!(encode(&Prost, &"x".repeat(10), &encoding).unwrap(), frame(&"x".repeat(10), Compression::None));
     let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100, Receiver::Server);
     decoder.push(Bytes::from_static(&[1, 0, 0, 0, 1, b'x']));
-    assert_eq!(decoder.next().unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(decoder.next(&BytesCodec).unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[test]
+fn a_message_in_parts_is_read_without_joining_them_and_what_is_wrong_with_it_is_its_own() {
+    let long = "y".repeat(100_000);
+    let stream =
+        [frame(&long, Compression::None), frame("one", Compression::None), frame(&long, Compression::None)].concat();
+    for step in [1, 1000, 16_384, 70_000] {
+        let (mut decoder, mut seen) = (decoder(Compression::None, usize::MAX), Vec::<String>::new());
+        for chunk in stream.chunks(step) {
+            decoder.push(Bytes::copy_from_slice(chunk));
+            while let Some(message) = decoder.next(&Prost).unwrap() {
+                seen.push(message.content.unwrap());
+            }
+        }
+        assert_eq!((seen, decoder.is_at_boundary()), (vec![long.clone(), "one".into(), long.clone()], true));
+    }
+    // The second field's length is past the end of the first message, and not read from the one behind it.
+    let broken = [
+        &[0, 0, 0, 0x10, 0x02][..],
+        &[0x0a, 0],
+        &[b'x'; 0x0ffe],
+        &[0x0a, 0xff, 0x7f],
+        &frame("one", Compression::None),
+    ]
+    .concat();
+    let mut decoder = decoder(Compression::None, usize::MAX);
+    broken.chunks(2000).for_each(|chunk| decoder.push(Bytes::copy_from_slice(chunk)));
+    let first = decoder.next::<String>(&Prost).unwrap().unwrap();
+    assert!(first.content.is_err());
+    assert!(Prost.encoded_len(&"one".to_owned()).is_some());
 }

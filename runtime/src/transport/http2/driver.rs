@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use callwright_http2::{Connection, ConnectionError, ErrorCode, Event as Http2Event, StreamMap};
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::read_buffer::ReadBuffer;
 use crate::transport::io::Io;
 use crate::transport::ready::Ready;
 use crate::transport::stream::{Head, Leaving, Part, Spare, Stream, Way};
 use crate::transport::{Headers, StreamError};
 
-/// How much is read at a time once a connection is busy, in bytes, and before that.
-const READ: usize = 64 * 1024;
-const FIRST_READ: usize = 8 * 1024;
+/// How much is read at a time while the peer closes its side, in bytes.
+const LAST_READ: usize = 8 * 1024;
 /// So much of a stream may be unread before the peer's window waits for the reader, in bytes. What is below is given back as it
 /// arrives, so that small messages cost the reader no word with the connection.
 const AHEAD: usize = 128 * 1024;
@@ -116,8 +116,7 @@ pub(super) struct Driver {
     spare: Spare,
     /// The way that leaves here: requests at a client.
     way: Way,
-    buffer: BytesMut,
-    chunk: usize,
+    buffer: ReadBuffer,
     timer: Option<Pin<Box<Sleep>>>,
     /// Runs while this side has said its last, or wants to.
     lingering: Option<Pin<Box<Sleep>>>,
@@ -138,8 +137,7 @@ impl Driver {
             entries: StreamMap::default(),
             spare: Spare::default(),
             way,
-            buffer: BytesMut::new(),
-            chunk: FIRST_READ,
+            buffer: ReadBuffer::default(),
             timer: None,
             lingering: None,
             shut: false,
@@ -156,8 +154,8 @@ impl Driver {
     }
 
     /// What the connection's first bytes were, where they are no HTTP/2.
-    pub(super) fn first_bytes(&self) -> &[u8] {
-        &self.buffer
+    pub(super) fn first_bytes(&mut self) -> &[u8] {
+        self.buffer.bytes()
     }
 
     /// Carries a stream from now on; what it has to send leaves at the next [`pump`](Self::pump).
@@ -203,6 +201,9 @@ impl Driver {
                 return self.poll_end(cx);
             }
             if !read.unwrap_or(false) && !served && !written {
+                if self.entries.is_empty() {
+                    self.buffer.rest();
+                }
                 return Poll::Pending;
             }
         }
@@ -217,22 +218,19 @@ impl Driver {
             return Ok(false);
         }
         if self.poll_timer(cx) || self.engine.wants_read() {
-            if self.buffer.capacity() - self.buffer.len() < self.chunk / 4 {
-                self.buffer.reserve(self.chunk);
-            }
-            let room = self.buffer.capacity() - self.buffer.len();
-            let read = match pin!(self.io.read_buf(&mut self.buffer)).poll(cx) {
+            let buffer = self.buffer.room();
+            let room = buffer.capacity() - buffer.len();
+            let read = match pin!(self.io.read_buf(buffer)).poll(cx) {
                 Poll::Ready(Ok(0)) => Some(Err(Lost::Closed)),
                 Poll::Ready(Ok(count)) => {
-                    // One that fills what there is has more to come.
-                    self.chunk = if count == room { READ } else { self.chunk };
+                    self.buffer.has_read(count, room);
                     Some(Ok(()))
                 }
                 Poll::Ready(Err(error)) => Some(Err(Lost::Socket(Arc::new(error)))),
                 Poll::Pending => None,
             };
             moved = matches!(read, Some(Ok(())));
-            let handled = self.engine.handle_read(Instant::now().into_std(), &mut self.buffer);
+            let handled = self.engine.handle_read(Instant::now().into_std(), self.buffer.bytes());
             self.dispatch(owner, cx);
             handled.map_err(Lost::Protocol)?;
             if let Some(Err(lost)) = read {
@@ -439,9 +437,10 @@ impl Driver {
                 self.shut = true;
             }
             loop {
-                self.buffer.clear();
-                self.buffer.reserve(FIRST_READ);
-                match pin!(self.io.read_buf(&mut self.buffer)).poll(cx) {
+                let buffer = self.buffer.bytes();
+                buffer.clear();
+                buffer.reserve(LAST_READ);
+                match pin!(self.io.read_buf(buffer)).poll(cx) {
                     Poll::Ready(Ok(0) | Err(_)) => break,
                     Poll::Ready(Ok(_)) => {}
                     Poll::Pending => return Poll::Pending,

@@ -5,6 +5,7 @@
 
 pub(super) mod client;
 mod driver;
+mod read_buffer;
 pub(super) mod server;
 
 use callwright_http2::Config;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use callwright_http2::ErrorCode;
 
 use super::{Event, State, Stream};
+use crate::status::Status;
 use crate::transport::StreamError;
 
 /// The client's halves of a stream that sends `first`, and with `end` no more.
@@ -56,6 +57,28 @@ impl SendStream {
         }
         state.call_carrier();
         Ok(())
+    }
+
+    /// Whether so many bytes can be sent without waiting for the windows.
+    pub(crate) fn has_room_for(&self, size: usize) -> bool {
+        let state = self.stream.lock();
+        state.request_error().is_none() && state.requests.has_room_for(size)
+    }
+
+    /// Sends what `write` writes, which is `size` bytes that there is room for, beside what waits already. Says whether nothing
+    /// waited, so that the connection's task had to be called.
+    pub(crate) fn send_small(
+        &mut self,
+        size: usize,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), Status>,
+    ) -> Result<bool, Status> {
+        let mut state = self.stream.lock();
+        let waits = state.requests.size() > 0;
+        state.requests.append(size, write)?;
+        if !waits {
+            state.call_carrier();
+        }
+        Ok(!waits)
     }
 
     /// Half-closes: the server sees the end of the messages.

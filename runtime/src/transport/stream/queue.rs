@@ -1,6 +1,7 @@
 //! What goes one way on a stream: a head, data, trailers, each as it was sent and nobody has read it.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,8 @@ use crate::waker_slot::WakerSlot;
 
 /// Chunks below this many bytes are joined where several wait: each costs a frame.
 const SMALL: usize = 1024;
+/// Small ones are joined into chunks of about this many bytes: what is larger costs the allocator more than it saves.
+const LARGE: usize = 32 * 1024;
 
 /// What arrives on a stream, in this order: headers, data any number of times, trailers or a bare end.
 #[derive(Debug)]
@@ -96,6 +99,25 @@ impl Queue {
             self.data.join(data);
             self.reader.wake();
         }
+    }
+
+    /// Whether somebody reads, and `size` bytes more can wait for that.
+    pub(super) fn has_room_for(&self, size: usize) -> bool {
+        !self.unread && self.data.size + size <= STREAM_WINDOW
+    }
+
+    /// Adds what `write` writes, which is `size` bytes, if there is room for it.
+    pub(super) fn append<E>(
+        &mut self,
+        size: usize,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if !self.has_room_for(size) {
+            return Ok(false);
+        }
+        self.data.append(write)?;
+        self.reader.wake();
+        Ok(true)
     }
 
     /// Adds as much of `data` as there is room for; ready when that is all of it.
@@ -190,6 +212,8 @@ struct More {
     rest: VecDeque<Bytes>,
     /// Small ones behind those, joined.
     tail: BytesMut,
+    /// How long the last one was.
+    usual: usize,
 }
 
 impl Chunks {
@@ -209,13 +233,19 @@ impl Chunks {
         if self.size == 0 || data.len() >= SMALL {
             return self.push(data);
         }
-        self.size += data.len();
         let more = self.more.get_or_insert_default();
         if more.tail.is_empty() && more.rest.is_empty() && self.first.len() < SMALL {
-            more.tail.reserve(4 * SMALL);
             more.tail.extend_from_slice(&std::mem::take(&mut self.first));
         }
-        more.tail.extend_from_slice(&data);
+        let Ok(()) = self.append(|tail| {
+            tail.extend_from_slice(&data);
+            Ok::<_, Infallible>(())
+        });
+    }
+
+    fn append<E>(&mut self, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<(), E> {
+        self.size += self.more.get_or_insert_default().add(write)?;
+        Ok(())
     }
 
     fn pop(&mut self) -> Option<Bytes> {
@@ -229,18 +259,53 @@ impl Chunks {
 }
 
 impl More {
+    /// Adds what `write` writes to the tail, and says how much that was.
+    fn add<E>(&mut self, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<usize, E> {
+        if self.tail.len() >= LARGE {
+            self.close_tail();
+        }
+        let before = self.tail.len();
+        if before == 0 {
+            self.tail.reserve(self.usual);
+        }
+        let mut whole = Whole { tail: &mut self.tail, before };
+        write(whole.tail)?;
+        whole.before = whole.tail.len();
+        drop(whole);
+        Ok(self.tail.len().saturating_sub(before))
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         if let Some(data) = self.rest.pop_front() {
             return Some(data);
         }
-        let tail = std::mem::take(&mut self.tail).freeze();
-        (!tail.is_empty()).then_some(tail)
+        self.take_tail()
     }
 
     fn close_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.rest.push_back(std::mem::take(&mut self.tail).freeze());
+        if let Some(tail) = self.take_tail() {
+            self.rest.push_back(tail);
         }
+    }
+
+    fn take_tail(&mut self) -> Option<Bytes> {
+        if self.tail.is_empty() {
+            return None;
+        }
+        self.usual = self.tail.len();
+        Some(std::mem::take(&mut self.tail).freeze())
+    }
+}
+
+/// Takes back what was written when the rest of it did not follow.
+struct Whole<'a> {
+    tail: &'a mut BytesMut,
+    before: usize,
+}
+
+impl Drop for Whole<'_> {
+    fn drop(&mut self) {
+        self.tail.truncate(self.before);
     }
 }
 

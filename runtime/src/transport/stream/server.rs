@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use callwright_http2::ErrorCode;
 use http::StatusCode;
 
 use super::queue::Head;
 use super::{Event, State, Stream};
+use crate::status::Status;
 use crate::transport::{Fields, StreamError};
 
 /// The server's halves of a stream; the client takes headers of so many bytes, and with `end` has sent its last.
@@ -95,6 +96,20 @@ impl ResponseStream {
             state.call_carrier();
         }
         sent
+    }
+
+    /// Sends what `write` writes, which is `size` bytes, beside what waits already; `false` where that has to wait for the client.
+    pub(crate) fn send_small(
+        &mut self,
+        size: usize,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), Status>,
+    ) -> Result<bool, Status> {
+        let mut state = self.stream.lock();
+        if state.response_error().is_some() || !state.responses.append(size, write)? {
+            return Ok(false);
+        }
+        state.note_change();
+        Ok(true)
     }
 
     /// Ends the call with trailers, behind `data` that does not wait for the client's window, and behind the head if that was

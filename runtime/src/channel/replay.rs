@@ -1,0 +1,114 @@
+//! What a call has sent, kept for as long as it may have to be sent again (gRFC A6).
+
+use bytes::{Bytes, BytesMut};
+
+/// How much is kept, in bytes; a call that has sent more is not sent again.
+const LIMIT: usize = 256 * 1024;
+
+/// What a call has sent.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    /// The first message, which can go out with the head.
+    first: Option<Bytes>,
+    /// Those behind it, joined.
+    rest: BytesMut,
+    /// How many there are.
+    messages: usize,
+    /// Nothing more will be sent.
+    pub(super) finished: bool,
+    /// Whether it was used: a call is sent again once.
+    pub(super) used: bool,
+}
+
+impl Replay {
+    pub(super) fn new(first: Option<Bytes>, finished: bool) -> Replay {
+        let messages = usize::from(first.is_some());
+        Replay { first, messages, finished, ..Replay::default() }
+    }
+
+    /// What goes out with the head, and whether that is all.
+    pub(super) fn first(&self) -> (Option<Bytes>, bool) {
+        match self.messages {
+            0 | 1 => (self.first.clone(), self.finished),
+            _ => (None, false),
+        }
+    }
+
+    /// What goes out behind the head, in the order in which it was sent; how many messages that is.
+    pub(super) fn behind_head(&self) -> (impl Iterator<Item = Bytes>, usize) {
+        let (with_head, _) = self.first();
+        let first = self.first.clone().filter(|_| with_head.is_none());
+        let count = self.messages - usize::from(with_head.is_some());
+        let rest = (!self.rest.is_empty()).then(|| Bytes::copy_from_slice(&self.rest));
+        (first.into_iter().chain(rest), count)
+    }
+
+    /// Keeps a message.
+    pub(super) fn push(&mut self, message: &Bytes) {
+        self.messages += 1;
+        match self.messages {
+            1 => self.first = Some(message.clone()),
+            _ => self.rest.extend_from_slice(message),
+        }
+    }
+
+    /// Keeps a message that `write` writes, and gives it back.
+    pub(super) fn write<E>(&mut self, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<&[u8], E> {
+        let before = self.rest.len();
+        if let Err(error) = write(&mut self.rest) {
+            self.rest.truncate(before);
+            return Err(error);
+        }
+        self.messages += 1;
+        if self.first.is_none() && before == 0 {
+            let first = self.first.insert(self.rest.split().freeze());
+            return Ok(first);
+        }
+        Ok(self.rest.get(before..).unwrap_or_default())
+    }
+
+    /// Whether `size` bytes more can be kept.
+    pub(super) fn has_room_for(&self, size: usize) -> bool {
+        self.first.as_ref().map_or(0, Bytes::len) + self.rest.len() + size <= LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(replay: &mut Replay, message: &'static [u8]) -> Vec<u8> {
+        let written = replay.write(|to| {
+            to.extend_from_slice(message);
+            Ok::<_, ()>(())
+        });
+        written.unwrap().to_vec()
+    }
+
+    fn behind_head(replay: &Replay) -> (Vec<u8>, usize) {
+        let (parts, count) = replay.behind_head();
+        (parts.flatten().collect(), count)
+    }
+
+    #[test]
+    fn what_was_sent_comes_again_in_its_order() {
+        let mut replay = Replay::new(Some(Bytes::from_static(b"one")), false);
+        assert_eq!((replay.first(), behind_head(&replay)), ((Some(Bytes::from_static(b"one")), false), (vec![], 0)));
+        assert_eq!(write(&mut replay, b"two"), b"two");
+        replay.push(&Bytes::from_static(b"three"));
+        assert_eq!((replay.first(), behind_head(&replay)), ((None, false), (b"onetwothree".to_vec(), 3)));
+
+        let mut empty = Replay::new(None, false);
+        assert_eq!(write(&mut empty, b"one"), b"one");
+        assert!(
+            empty
+                .write(|to| {
+                    to.extend_from_slice(b"half");
+                    Err(())
+                })
+                .is_err()
+        );
+        assert_eq!((empty.first().0, behind_head(&empty)), (Some(Bytes::from_static(b"one")), (vec![], 0)));
+        assert!(empty.has_room_for(LIMIT - 3) && !empty.has_room_for(LIMIT - 2));
+    }
+}
