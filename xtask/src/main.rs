@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 
 mod bazel;
+mod bench;
 mod fuzz;
 mod r#gen;
 mod h2spec;
@@ -19,6 +20,7 @@ Tasks:
   interop  our client and server against real peers (interop --help)
   h2spec   our HTTP/2 engine by h2spec and h2specd (h2spec --help)
   fuzz     our HTTP/2 engine by cargo-fuzz (fuzz --help)
+  bench    our client and server beside tonic's and others', measured (bench --help)
   gen      generate Rust from .proto files, or check what is checked in (gen --help)
   runtime  compile the runtime and the plugin into a folder, for builds without cargo (runtime --help)
   bazel    the rules for Bazel, by real Bazels, and the example for make and rustc (bazel --help)";
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("interop") => interop::run(args),
         Some("fuzz") => fuzz::run(args),
         Some("h2spec") => h2spec::run(args),
+        Some("bench") => bench::run(args),
         Some("bazel") => bazel::run(args),
         Some("runtime") => runtime::run(args),
         Some("gen") => r#gen::run(args),
