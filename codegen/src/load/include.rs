@@ -46,20 +46,17 @@ impl Includes {
         self.texts.get(name).map(String::as_str)
     }
 
-    #[cfg(feature = "protoc")]
     pub(crate) fn texts(&self) -> &BTreeMap<String, String> {
         &self.texts
     }
 
     /// The same, with a folder that is searched before the others.
-    #[cfg(feature = "protoc")]
     pub(crate) fn before_all(mut self, folder: &Path) -> Self {
         self.folders.insert(0, folder.to_owned());
         self
     }
 
     /// Where an input lies: one that is in memory was written into the first folder.
-    #[cfg(feature = "protoc")]
     pub(crate) fn folder_of<'a>(&'a self, input: &'a Found) -> &'a Path {
         match self.texts.contains_key(&input.name) {
             true => self.folders.first().unwrap_or(&input.folder),
@@ -67,7 +64,6 @@ impl Includes {
         }
     }
 
-    #[cfg(feature = "protoc")]
     pub(crate) fn folders(&self) -> &[PathBuf] {
         &self.folders
     }

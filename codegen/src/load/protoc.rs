@@ -1,14 +1,10 @@
-//! The other engine: a real protoc, run through protobuf-parse, and the only one that reads editions.
-//!
-//! protobuf-parse panics when it cannot find the program, does not read `PROTOC_INCLUDE`, leaves comments out unless told
-//! otherwise, and hands protoc's messages over as one quoted string. All four are dealt with here.
+//! The other engine: a real protoc, the only one that reads editions. It is asked for descriptors, comments included.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use protobuf::Message;
-use protobuf::descriptor::FileDescriptorSet;
+use std::process::Command;
 
 use crate::descriptor::{Loaded, split_set};
 use crate::error::{Error, Problem};
@@ -29,20 +25,7 @@ pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Res
     let paths: Vec<PathBuf> =
         inputs.iter().map(|input| folders.real(includes.folder_of(input)).join(&input.name)).collect();
 
-    let mut parser = protobuf_parse::Parser::new();
-    parser.protoc().protoc_path(&program).capture_stderr().protoc_extra_args(["--include_source_info"]);
-    parser.includes(folders.search()).inputs(&paths);
-    let parsed = parser.parse_and_typecheck().map_err(|error| {
-        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-        match chain.iter().find_map(|text| stderr(text)) {
-            Some(text) => named_as_texts(folders.problems(&text), texts.path()),
-            None => Error::Protoc { what: format!("{} failed: {}", program.display(), chain.join(": ")), source: None },
-        }
-    })?;
-
-    let mut set = FileDescriptorSet::new();
-    set.file = parsed.file_descriptors;
-    let bytes = set.write_to_bytes().map_err(|error| Error::Backend(error.to_string()))?;
+    let bytes = run(&program, &folders, &paths).map_err(|error| named_as_texts(error, texts.path()))?;
     let files = split_set(&bytes, "the descriptors that protoc made")?;
     let on_disk = |name: &str| includes.find(name).filter(|found| found.folder != texts.path());
     let found: Vec<_> = files.iter().filter_map(|file| on_disk(file.proto.name())).collect();
@@ -52,6 +35,31 @@ pub(crate) fn load(program: &Path, inputs: &[Found], includes: &Includes) -> Res
         read: found.iter().map(|found| (found.name.clone(), found.path())).collect(),
         files,
     })
+}
+
+/// The descriptors of `paths` and of all that they import.
+fn run(program: &Path, folders: &Folders, paths: &[PathBuf]) -> Result<Vec<u8>, Error> {
+    let made = tempfile::tempdir().map_err(|source| Error::io("make", std::env::temp_dir(), source))?;
+    let set = made.path().join("descriptors");
+    let option = |name: &str, path: &Path| {
+        let mut option = OsString::from(name);
+        option.push(path);
+        option
+    };
+    let mut command = Command::new(program);
+    command.args(["--include_imports", "--include_source_info"]).arg(option("--descriptor_set_out=", &set));
+    command.args(folders.search().iter().map(|folder| option("-I", folder))).args(paths);
+    let failed = |source| Error::Protoc { what: format!("cannot run {}", program.display()), source: Some(source) };
+    let ran = command.output().map_err(failed)?;
+    if ran.status.success() {
+        return fs::read(&set).map_err(|source| Error::io("read", &set, source));
+    }
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    if stderr.trim().is_empty() {
+        let what = format!("{} ended with {} and said nothing", program.display(), ran.status);
+        return Err(Error::Protoc { what, source: None });
+    }
+    Err(folders.problems(&stderr))
 }
 
 /// The folder of the texts is nobody's business: an error in one names it as it was given.
@@ -84,7 +92,7 @@ fn find_program(program: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The include folders as the user wrote them and as protoc gets them: absolute, so that every input begins with one of
-/// them, as protobuf-parse demands.
+/// them.
 struct Folders {
     folders: Vec<(PathBuf, PathBuf)>,
     bundled: Option<PathBuf>,
@@ -157,43 +165,9 @@ fn split(line: &str) -> (&str, Option<(u32, u32)>, &str) {
     located.or_else(|| line.split_once(": ").map(|(file, text)| (file, None, text))).unwrap_or(("protoc", None, line))
 }
 
-/// What protoc wrote to stderr, out of protobuf-parse's message, which quotes it as a Rust string.
-fn stderr(message: &str) -> Option<String> {
-    let (_, quoted) = message.split_once("exited with non-zero code; stderr: \"")?;
-    let quoted = quoted.strip_suffix('"')?;
-    let mut text = String::with_capacity(quoted.len());
-    let mut chars = quoted.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            text.push(c);
-            continue;
-        }
-        match chars.next()? {
-            'n' => text.push('\n'),
-            'r' => text.push('\r'),
-            't' => text.push('\t'),
-            '0' => text.push('\0'),
-            'u' => {
-                let code: String = chars.by_ref().skip_while(|c| *c == '{').take_while(|c| *c != '}').collect();
-                text.push(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)?);
-            }
-            other => text.push(other),
-        }
-    }
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{split, stderr};
-
-    #[test]
-    fn stderr_is_unquoted() {
-        let message =
-            "protoc command \"x\" exited with non-zero code; stderr: \"a.proto:5:3: \\\"M\\\" is not \\u{e9}.\\nb\"";
-        assert_eq!(stderr(message).as_deref(), Some("a.proto:5:3: \"M\" is not \u{e9}.\nb"));
-        assert_eq!(stderr("something else"), None);
-    }
+    use super::split;
 
     #[test]
     fn messages_are_split_into_place_and_text() {

@@ -1,19 +1,30 @@
 //! One client's connection: its calls, until it or the server ends.
+//!
+//! The task that has the connection's turn drives it, and runs the calls of [quick](super::pace) methods itself. While it does,
+//! nothing is locked: should a handler not come back, the turn is given to another task ([`watchdog`](super::watchdog)), and the
+//! connection's other calls go on.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, ready};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::call::Call;
 use super::request::Requested;
 use super::shared::Shared;
+use super::watchdog::{self, Look, Watched};
 use crate::stats::SocketStats;
 use crate::transport::Address;
 use crate::transport::server::{Connection, Incoming};
+
+/// How many calls are begun before other tasks have a turn.
+const AT_ONCE: usize = 1024;
+/// How many requests that come again and again are known.
+const KNOWN: usize = 8;
 
 /// Resolves when the server is asked to drain.
 pub(super) async fn drains(draining: &mut watch::Receiver<bool>) {
@@ -32,24 +43,174 @@ pub(super) async fn serve(
     mut draining: watch::Receiver<bool>,
 ) {
     let record = shared.stats.accepted(local, peer.clone());
-    let mut calls =
-        Calls { shared, peer, socket: record.socket().clone(), waiting: JoinSet::new(), requested: Vec::new() };
-    // Dropped before the calls, whose clients then see a connection that broke and not calls that were cancelled.
-    let mut connection = connection;
-    let mut drain = pin!(drains(&mut draining));
-    let mut told = false;
-    poll_fn(|cx| {
-        if !told && drain.as_mut().poll(cx).is_ready() {
-            told = true;
-            connection.graceful_shutdown();
-        }
-        let over = connection.poll_serve(cx, &mut |incoming, cx| calls.begin(incoming, cx));
-        calls.forget_ended(cx);
-        over
-    })
-    .await;
+    let stopped = shared.stopped.subscribe();
+    let calls = Calls { shared, peer, socket: record.socket().clone(), waiting: JoinSet::new(), requested: Vec::new() };
+    let drain = Box::pin(async move { drains(&mut draining).await });
+    let served = Arc::new(Served {
+        state: Mutex::new(State { connection: Some(connection), calls, drain: Some(drain), turn: Arc::default() }),
+        rescuers: Mutex::default(),
+        runtime: Handle::current(),
+        stopped,
+    });
+    watchdog::watch(&served);
+    if let End::Turn = served.turn().await {
+        poll_fn(|cx| served.poll_rescuers(cx)).await;
+    }
     // The connection is gone, so every call that is left learns of that and ends by itself.
-    while calls.waiting.join_next().await.is_some() {}
+    poll_fn(|cx| served.lock().calls.poll_ended(cx)).await;
+}
+
+/// A connection, for the tasks that may have its turn.
+pub(super) struct Served {
+    state: Mutex<State>,
+    /// The tasks that were given the turn, one after the other.
+    rescuers: Mutex<Vec<JoinHandle<()>>>,
+    runtime: Handle,
+    stopped: watch::Receiver<bool>,
+}
+
+struct State {
+    // Dropped before the calls, whose clients then see a connection that broke and not calls that were cancelled. `None`
+    // when the server was stopped while a handler kept the first task.
+    connection: Option<Connection>,
+    calls: Calls,
+    /// Resolves when the server is asked to drain, until it has.
+    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What the task that has the turn does.
+    turn: Arc<Watched>,
+}
+
+impl Served {
+    /// Looks at what happened since the last look, and gives the turn to a new task if a handler keeps the one that has it.
+    pub(super) fn look(self: &Arc<Self>) -> Look {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Somebody drives it.
+            Err(TryLockError::WouldBlock) => return Look::Busy,
+        };
+        let look = state.turn.look();
+        if look == Look::Kept {
+            state.turn = Arc::default();
+            drop(state);
+            let served = self.clone();
+            let mut stopped = self.stopped.clone();
+            let rescuer = self.runtime.spawn(async move {
+                tokio::select! {
+                    _ = served.turn() => {}
+                    // The task that began is told by being dropped, which has to wait for the handler.
+                    _ = stopped.wait_for(|stopped| *stopped) => served.close(),
+                }
+            });
+            self.lock_rescuers().push(rescuer);
+        }
+        look
+    }
+
+    fn close(&self) {
+        let closed = self.lock().connection.take();
+        drop(closed);
+    }
+
+    fn turn(self: &Arc<Self>) -> Turn<'_> {
+        Turn { served: self, watched: self.lock().turn.clone() }
+    }
+
+    fn poll_rescuers(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut rescuers = self.lock_rescuers();
+        rescuers.retain_mut(|rescuer| Pin::new(rescuer).poll(cx).is_pending());
+        if rescuers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_rescuers(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.rescuers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drives a connection, until it is over or another task has the turn.
+struct Turn<'a> {
+    served: &'a Arc<Served>,
+    watched: Arc<Watched>,
+}
+
+impl Turn<'_> {
+    fn has_ended(&self, state: &State) -> bool {
+        !Arc::ptr_eq(&self.watched, &state.turn)
+    }
+}
+
+/// What ended a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The connection is over.
+    Connection,
+    /// Another task has it.
+    Turn,
+}
+
+impl Future for Turn<'_> {
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        let mut state = self.served.lock();
+        state.poll_drain(cx);
+        for _ in 0..AT_ONCE {
+            if self.has_ended(&state) {
+                return Poll::Ready(End::Turn);
+            }
+            let Some(connection) = &mut state.connection else { return Poll::Ready(End::Connection) };
+            let incoming = match connection.poll_accept(cx) {
+                Poll::Ready(Some(incoming)) => incoming,
+                Poll::Ready(None) => return Poll::Ready(End::Connection),
+                Poll::Pending => {
+                    state.calls.forget_ended(cx);
+                    return Poll::Pending;
+                }
+            };
+            let id = incoming.id;
+            match state.calls.begin(incoming) {
+                Some(mut call) if call.is_quick() => {
+                    drop(state);
+                    self.watched.begin();
+                    let polled = call.poll_at_once(cx);
+                    self.watched.end();
+                    state = self.served.lock();
+                    if polled.is_pending() {
+                        state.calls.waiting.spawn(call);
+                    }
+                }
+                Some(call) => drop(state.calls.waiting.spawn(call)),
+                None => {}
+            }
+            let ended = self.has_ended(&state);
+            if let Some(connection) = &mut state.connection {
+                connection.attend(id);
+                if ended {
+                    // Whoever has the turn does not know of what this call has sent.
+                    connection.wake();
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl State {
+    fn poll_drain(&mut self, cx: &mut Context<'_>) {
+        if let Some(drain) = &mut self.drain
+            && drain.as_mut().poll(cx).is_ready()
+        {
+            self.drain = None;
+            if let Some(connection) = &mut self.connection {
+                connection.graceful_shutdown();
+            }
+        }
+    }
 }
 
 /// The calls of a connection.
@@ -63,18 +224,11 @@ struct Calls {
     requested: Vec<Arc<Requested>>,
 }
 
-/// How many of them are kept.
-const KEPT: usize = 8;
-
 impl Calls {
-    /// Runs a call until it waits for something, and from then on beside the connection.
-    fn begin(&mut self, incoming: Incoming, cx: &mut Context<'_>) {
+    /// Begins a call; `None` for one that is answered already.
+    fn begin(&mut self, incoming: Incoming) -> Option<Call> {
         let requested = self.requested(&incoming);
-        let Some(mut call) = Call::new(incoming, requested, &self.socket, &self.peer, &self.shared) else { return };
-        if call.is_quick() && call.poll_at_once(cx).is_ready() {
-            return;
-        }
-        self.waiting.spawn(call);
+        Call::new(incoming, requested, &self.socket, &self.peer, &self.shared)
     }
 
     fn requested(&mut self, incoming: &Incoming) -> Arc<Requested> {
@@ -82,9 +236,9 @@ impl Calls {
             return known.clone();
         }
         let requested = Arc::new(Requested::new(&incoming.head, &self.shared));
-        // The connection shares headers that it will see again.
+        // The connection shares headers that it will see again: they are here, in the call, and there.
         if Arc::strong_count(&incoming.head) > 2 {
-            if self.requested.len() == KEPT {
+            if self.requested.len() == KNOWN {
                 self.requested.remove(0);
             }
             self.requested.push(requested.clone());
@@ -94,5 +248,11 @@ impl Calls {
 
     fn forget_ended(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(_)) = self.waiting.poll_join_next(cx) {}
+    }
+
+    /// Ready when all have ended.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.waiting.poll_join_next(cx)).is_some() {}
+        Poll::Ready(())
     }
 }

@@ -15,6 +15,7 @@ mod responses;
 mod running;
 mod served;
 mod shared;
+mod watchdog;
 
 pub use auth::AuthContext;
 pub use bind::ListenAddress;

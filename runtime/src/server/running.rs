@@ -89,10 +89,20 @@ impl fmt::Debug for RunningServer {
     }
 }
 
+/// Says that the server is stopped when the task that accepts has ended.
+struct StopOnDrop(Arc<Shared>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stopped.send_replace(true);
+    }
+}
+
 /// Accepts connections until the server drains, then waits for those that are left.
 async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch::Receiver<bool>) {
     let local = shared.stats.listeners().first().and_then(|listener| listener.local().cloned());
     let mut connections = JoinSet::new();
+    let _stop = StopOnDrop(shared.clone());
     loop {
         let (socket, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
+use tokio::sync::watch;
 
 use super::builder::Settings;
 use super::methods::Methods;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) stats: Arc<ServerStats>,
     /// The head of most responses: of those without metadata that are not compressed.
     pub(super) plain_head: Fields,
+    /// Set when the server was stopped, or has ended.
+    pub(super) stopped: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -26,6 +29,6 @@ impl Shared {
             (header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_GRPC)),
             (GRPC_ACCEPT_ENCODING, settings.messages.compressors.accept_header()),
         ]);
-        Shared { settings, methods, stats, plain_head }
+        Shared { settings, methods, stats, plain_head, stopped: watch::Sender::new(false) }
     }
 }

@@ -30,7 +30,6 @@ impl Ready {
 
     fn list(&self, id: u32) {
         self.lock().push(id);
-        self.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u32>> {
@@ -43,38 +42,41 @@ impl Ready {
 pub(super) struct Carrier {
     ready: Arc<Ready>,
     id: u32,
-    /// Whether it was called and has not come yet.
-    called: bool,
-    /// Whether it is to be called by [`call_if_changed`](Self::call_if_changed).
-    changed: bool,
+    /// Whether the stream is in the list.
+    listed: bool,
+    /// Whether the task was not woken for that.
+    silent: bool,
 }
 
 impl Carrier {
     pub(super) fn new(ready: &Arc<Ready>, id: u32) -> Carrier {
-        Carrier { ready: ready.clone(), id, called: false, changed: false }
+        Carrier { ready: ready.clone(), id, listed: false, silent: false }
     }
 
-    /// Calls it, unless it was called and has not come yet.
-    pub(super) fn call(&mut self) {
-        self.changed = false;
-        if !std::mem::replace(&mut self.called, true) {
+    /// Lists the stream, for the next time that the task comes. It is woken by
+    /// [`call_if_listed`](Self::call_if_listed).
+    pub(super) fn list(&mut self) {
+        if !std::mem::replace(&mut self.listed, true) {
+            self.silent = true;
             self.ready.list(self.id);
         }
     }
 
-    /// Notes that there is something for it.
-    pub(super) fn change(&mut self) {
-        self.changed = true;
+    /// Lists the stream and wakes the task, unless it was woken for it already.
+    pub(super) fn call(&mut self) {
+        self.list();
+        self.call_if_listed();
     }
 
-    pub(super) fn call_if_changed(&mut self) {
-        if self.changed {
-            self.call();
+    /// Wakes the task, if the stream was listed without that.
+    pub(super) fn call_if_listed(&mut self) {
+        if std::mem::take(&mut self.silent) {
+            self.ready.wake();
         }
     }
 
     /// It is here.
     pub(super) fn has_come(&mut self) {
-        (self.called, self.changed) = (false, false);
+        (self.listed, self.silent) = (false, false);
     }
 }

@@ -42,16 +42,29 @@ impl Connection {
         }
     }
 
-    /// Moves the connection, and gives the calls that arrive to `serve`: what it sends at once leaves with the next write.
-    /// Ready when the connection is over; each of its calls learns of that by itself.
-    pub(crate) fn poll_serve(
-        &mut self,
-        cx: &mut Context<'_>,
-        serve: &mut dyn FnMut(Incoming, &mut Context<'_>),
-    ) -> Poll<()> {
+    /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all, and a
+    /// call that was begun has to be [attended](Self::attend).
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         match self {
-            Connection::Http2(connection) => connection.poll_serve(cx, serve),
-            Connection::Inproc(connection) => connection.poll_serve(cx, serve),
+            Connection::Http2(connection) => connection.poll_accept(cx),
+            Connection::Inproc(connection) => connection.poll_accept(cx),
+        }
+    }
+
+    /// Sends what a call has sent so far, and from then on what it sends.
+    pub(crate) fn attend(&mut self, id: u32) {
+        match self {
+            Connection::Http2(connection) => connection.attend(id),
+            // Its client has it already.
+            Connection::Inproc(_) => {}
+        }
+    }
+
+    /// Has the connection polled again.
+    pub(crate) fn wake(&self) {
+        match self {
+            Connection::Http2(connection) => connection.wake(),
+            Connection::Inproc(_) => {}
         }
     }
 
@@ -67,6 +80,8 @@ impl Connection {
 /// A call that a client opened.
 #[derive(Debug)]
 pub(crate) struct Incoming {
+    /// Its number on its connection.
+    pub(crate) id: u32,
     /// Shared with other calls whose headers are the same to the byte.
     pub(crate) head: Arc<Headers>,
     /// What a client in the same process said of wait-for-ready, which does not travel.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use callwright_http2::{Fields, Config, Connection, Event, RequestHead};
+use callwright_http2::{Config, Connection, Event, Fields, RequestHead};
 use callwright_tests::http2_driver;
 use http::{HeaderValue, Method, Uri};
 use tokio::net::TcpStream;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use bytes::Bytes;
-use callwright_http2::{Fields, Config, Connection, Event};
+use callwright_http2::{Config, Connection, Event, Fields};
 use callwright_tests::http2_driver;
 use http::StatusCode;
 use tokio::net::TcpListener;

@@ -1,8 +1,9 @@
 //! A client's connection: its task, and what calls do to it.
 
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use callwright_http2::{Connection, RequestHead as Http2Head};
@@ -11,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::driver::{Driver, Lost, News, Owner};
+use super::driver::{Driver, Lost, News, Owner, Step};
 use super::{CLIENT_BUFFERED, config, header_limit};
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::io::Io;
@@ -165,7 +166,14 @@ struct ClientSide {
 impl Task {
     async fn run(mut self) {
         let Task { side, driver } = &mut self;
-        let ended = poll_fn(|cx| driver.poll(cx, side)).await;
+        let ended = poll_fn(|cx| {
+            loop {
+                if let Step::Over(ended) = ready!(driver.poll(cx, side)) {
+                    return Poll::Ready(ended);
+                }
+            }
+        })
+        .await;
         if let Some(settled) = self.side.settled.take() {
             let _ = settled.send(Err(refusal(ended, self.driver.first_bytes())));
         }
@@ -192,9 +200,11 @@ impl Owner for ClientSide {
         }
     }
 
-    fn arrived(&mut self, _: &mut Driver, _: u32, _: &mut Context<'_>) {}
+    fn arrived(&mut self, _: u32) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
-    fn act(&mut self, driver: &mut Driver, _: &mut Context<'_>) {
+    fn act(&mut self, driver: &mut Driver) -> ControlFlow<()> {
         let mut waiting = self.calls.lock();
         if self.opens.is_empty() {
             std::mem::swap(&mut self.opens, &mut waiting.opens);
@@ -207,6 +217,7 @@ impl Owner for ClientSide {
         if released && self.opens.is_empty() && driver.streams() == 0 {
             driver.engine.drain();
         }
+        ControlFlow::Continue(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -100,11 +101,21 @@ pub(super) trait Owner {
     /// Takes notice of what happened on the connection.
     fn news(&mut self, driver: &mut Driver, news: News);
 
-    /// All of a stream has arrived.
-    fn arrived(&mut self, driver: &mut Driver, id: u32, cx: &mut Context<'_>);
+    /// All of a stream has arrived. With `Break`, the owner sees to something before the rest is told.
+    fn arrived(&mut self, id: u32) -> ControlFlow<()>;
 
     /// Does what this side wants, once a round: after all that could be read was told, and before what is to be sent leaves.
-    fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>);
+    /// With `Break`, the owner sees to something before that.
+    fn act(&mut self, driver: &mut Driver) -> ControlFlow<()>;
+}
+
+/// How far a connection came.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Its owner has something to see to.
+    Pause,
+    /// It is over.
+    Over(Result<(), Lost>),
 }
 
 /// Drives a connection.
@@ -121,6 +132,8 @@ pub(super) struct Driver {
     /// Runs while this side has said its last, or wants to.
     lingering: Option<Pin<Box<Sleep>>>,
     shut: bool,
+    /// What was read last, until all that it brought is told.
+    read: Option<Result<bool, Lost>>,
     lost: Option<Lost>,
     went: Option<Lost>,
     /// Reused: ids that are ready, and what a stream sends.
@@ -141,6 +154,7 @@ impl Driver {
             timer: None,
             lingering: None,
             shut: false,
+            read: None,
             lost: None,
             went: None,
             ids: Vec::new(),
@@ -173,34 +187,42 @@ impl Driver {
         self.entries.get(id).map(|entry| &entry.stream)
     }
 
-    /// Moves what there is to move. Ready when the connection is over.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Poll<Result<(), Lost>> {
+    /// Moves what there is to move. Ready when the connection is over, or when the owner has something to see to before the
+    /// rest is told: it is polled again then.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Poll<Step> {
         for _ in 0..ROUNDS {
             self.ready.register(cx.waker());
-            let read = self.poll_read(cx, owner);
-            owner.act(self, cx);
+            let read = match self.read.take() {
+                Some(read) => read,
+                None => self.poll_read(cx),
+            };
+            if self.dispatch(owner).is_break() || owner.act(self).is_break() {
+                self.read = Some(read);
+                return Poll::Ready(Step::Pause);
+            }
+            self.set_timer();
             let served = self.serve_ready();
             let written = match self.poll_write(cx) {
                 Ok(written) => written,
-                Err(error) => return Poll::Ready(Err(self.over(Lost::Socket(Arc::new(error))))),
+                Err(error) => return Poll::Ready(self.over(Lost::Socket(Arc::new(error)))),
             };
-            match &read {
-                Ok(_) => {}
+            let read = match read {
+                Ok(read) => read,
                 // The peer is told why, if it still listens.
                 Err(lost @ Lost::Protocol(_)) if self.engine.is_ready() => {
-                    let lost = lost.clone();
-                    self.lost = Some(self.over(lost));
+                    self.fail_all(&lost);
+                    self.lost = Some(lost);
                     continue;
                 }
                 Err(lost) => {
-                    let lost = self.went.clone().unwrap_or_else(|| lost.clone());
-                    return Poll::Ready(Err(self.over(lost)));
+                    self.engine.handle_close();
+                    return Poll::Ready(self.over(self.went.clone().unwrap_or(lost)));
                 }
-            }
+            };
             if self.engine.is_done() && self.entries.is_empty() {
-                return self.poll_end(cx);
+                return self.poll_end(cx).map(Step::Over);
             }
-            if !read.unwrap_or(false) && !served && !written {
+            if !read && !served && !written {
                 if self.entries.is_empty() {
                     self.buffer.rest();
                 }
@@ -211,38 +233,25 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Reads once, and tells what happened; whether there was anything.
-    fn poll_read(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Result<bool, Lost> {
-        let mut moved = false;
-        if self.lost.is_some() {
+    /// Reads once; whether there was anything.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<bool, Lost> {
+        let waits = self.lost.is_some() || !self.poll_timer(cx) && !self.engine.wants_read();
+        if waits {
             return Ok(false);
         }
-        if self.poll_timer(cx) || self.engine.wants_read() {
-            let buffer = self.buffer.room();
-            let room = buffer.capacity() - buffer.len();
-            let read = match pin!(self.io.read_buf(buffer)).poll(cx) {
-                Poll::Ready(Ok(0)) => Some(Err(Lost::Closed)),
-                Poll::Ready(Ok(count)) => {
-                    self.buffer.has_read(count, room);
-                    Some(Ok(()))
-                }
-                Poll::Ready(Err(error)) => Some(Err(Lost::Socket(Arc::new(error)))),
-                Poll::Pending => None,
-            };
-            moved = matches!(read, Some(Ok(())));
-            let handled = self.engine.handle_read(Instant::now().into_std(), self.buffer.bytes());
-            self.dispatch(owner, cx);
-            handled.map_err(Lost::Protocol)?;
-            if let Some(Err(lost)) = read {
-                self.engine.handle_close();
-                return Err(lost);
+        let buffer = self.buffer.room();
+        let room = buffer.capacity() - buffer.len();
+        let read = match pin!(self.io.read_buf(buffer)).poll(cx) {
+            Poll::Ready(Ok(0)) => Err(Lost::Closed),
+            Poll::Ready(Ok(count)) => {
+                self.buffer.has_read(count, room);
+                Ok(true)
             }
-        } else {
-            // What was sent or read since then has made events too.
-            self.dispatch(owner, cx);
-        }
-        self.set_timer();
-        Ok(moved)
+            Poll::Ready(Err(error)) => Err(Lost::Socket(Arc::new(error))),
+            Poll::Pending => Ok(false),
+        };
+        self.engine.handle_read(Instant::now().into_std(), self.buffer.bytes()).map_err(Lost::Protocol)?;
+        read
     }
 
     /// Whether the time has come at which the engine wanted to go on.
@@ -267,7 +276,7 @@ impl Driver {
     }
 
     /// Tells the streams what happened on the connection.
-    fn dispatch(&mut self, owner: &mut impl Owner, cx: &mut Context<'_>) {
+    fn dispatch(&mut self, owner: &mut impl Owner) -> ControlFlow<()> {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Http2Event::Ready => owner.news(self, News::Ready),
@@ -275,7 +284,7 @@ impl Driver {
                     callwright_http2::Head::Request(_) => {
                         owner.news(self, News::Request(id, headers, end));
                         if end {
-                            owner.arrived(self, id, cx);
+                            owner.arrived(id)?;
                         }
                     }
                     callwright_http2::Head::Response(status) => {
@@ -286,7 +295,7 @@ impl Driver {
                 Http2Event::Data { id, data, end } => {
                     self.deliver(id, Part::Data(data), end);
                     if end {
-                        owner.arrived(self, id, cx);
+                        owner.arrived(id)?;
                     }
                 }
                 Http2Event::Trailers { id, fields } => self.deliver(id, Part::Trailers(fields), true),
@@ -311,6 +320,7 @@ impl Driver {
                 _ => {}
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn deliver(&mut self, id: u32, part: Part, end: bool) {
@@ -450,13 +460,17 @@ impl Driver {
         Poll::Ready(self.lost.take().map_or(Ok(()), Err))
     }
 
+    fn over(&mut self, lost: Lost) -> Step {
+        self.fail_all(&lost);
+        Step::Over(Err(lost))
+    }
+
     /// Tells all streams that the connection is over.
-    fn over(&mut self, lost: Lost) -> Lost {
+    fn fail_all(&mut self, lost: &Lost) {
         let error: Arc<dyn Error + Send + Sync> = Arc::new(lost.clone());
         for (_, entry) in self.entries.drain() {
             entry.stream.fail(StreamError::broken(error.clone()));
         }
-        lost
     }
 }
 

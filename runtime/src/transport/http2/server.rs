@@ -1,24 +1,35 @@
 //! A client's connection, at the server.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use callwright_http2::Connection as Engine;
 use tokio::time::Instant;
 
-use super::driver::{Driver, News, Owner};
+use super::driver::{Driver, News, Owner, Step};
 use super::{SERVER_BUFFERED, config, header_limit};
 use crate::transport::Headers;
 use crate::transport::io::Io;
 use crate::transport::server::Incoming;
 use crate::transport::stream::{self, Way};
 
-/// A connection from a client. Whoever serves its calls drives it.
+/// A connection from a client. Whoever asks it for calls drives it.
 pub(crate) struct Connection {
     driver: Driver,
-    /// Requests that arrived and nobody serves yet.
-    requests: Vec<Request>,
+    requests: Requests,
+}
+
+/// Requests that arrived and nobody serves yet.
+#[derive(Default)]
+struct Requests {
+    /// Those that are not whole yet, or were not when the others were taken.
+    waiting: VecDeque<Request>,
+    /// The next to be served.
+    next: Option<Request>,
     over: bool,
 }
 
@@ -34,76 +45,77 @@ impl Connection {
         let mut config = config(SERVER_BUFFERED);
         config.max_concurrent_streams = max_concurrent_streams;
         let engine = Engine::server(config, Instant::now().into_std());
-        let driver = Driver::new(io, engine, Way::Responses);
-        let mut connection = Connection { driver, requests: Vec::new(), over: false };
-        let ready = std::future::poll_fn(|cx| {
-            let over = connection.poll(cx, None).is_ready();
+        let mut connection =
+            Connection { driver: Driver::new(io, engine, Way::Responses), requests: Requests::default() };
+        let ready = poll_fn(|cx| {
+            let moved = connection.poll(cx);
             let ready = connection.driver.engine.is_ready();
-            if ready || over { Poll::Ready(ready) } else { Poll::Pending }
+            if ready || moved.is_ready() { Poll::Ready(ready) } else { Poll::Pending }
         });
         if ready.await { Ok(connection) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
 
-    /// Moves what there is to move, and gives the calls that arrive to `serve`: what it sends at once leaves with the next
-    /// write. Ready when the connection is over; each of its calls learns of that by itself.
-    pub(in crate::transport) fn poll_serve(&mut self, cx: &mut Context<'_>, serve: Serve<'_, '_>) -> Poll<()> {
-        self.poll(cx, Some(serve))
+    /// The next call; `None` when the connection is at its end. It has to be polled for the connection to move at all, and a
+    /// call that was begun has to be [attended](Self::attend).
+    pub(in crate::transport) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        loop {
+            if let Some(Request { id, headers, end }) = self.requests.next.take() {
+                // One that the client has taken back already is nobody's.
+                let Some(stream) = self.driver.stream(id) else { continue };
+                let limit = header_limit(self.driver.engine.peer_max_header_list_size());
+                let (recv, send) = stream::server_halves(stream, limit, end);
+                return Poll::Ready(Some(Incoming { id, head: headers, wait_for_ready: None, recv, send }));
+            }
+            if self.requests.over {
+                return Poll::Ready(None);
+            }
+            ready!(self.poll(cx));
+        }
+    }
+
+    /// Sends what a call has sent so far, and from then on what it sends.
+    pub(in crate::transport) fn attend(&mut self, id: u32) {
+        self.driver.pump(id);
     }
 
     /// Takes no more calls, and ends when those that are here have ended.
     pub(in crate::transport) fn graceful_shutdown(&mut self) {
         self.driver.engine.drain();
+        self.wake();
+    }
+
+    /// Has the connection polled again.
+    pub(in crate::transport) fn wake(&self) {
         self.driver.ready.wake();
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, serve: Option<Serve<'_, '_>>) -> Poll<()> {
-        if self.over {
-            return Poll::Ready(());
+    /// Ready when there is a request to be served, or the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Step::Over(_) = ready!(self.driver.poll(cx, &mut self.requests)) {
+            // Each of its calls learns of that by itself.
+            self.requests.over = true;
         }
-        let over = self.driver.poll(cx, &mut Serving { requests: &mut self.requests, serve });
-        self.over = over.is_ready();
-        over.map(drop)
+        Poll::Ready(())
     }
 }
 
-type Serve<'a, 's> = &'a mut (dyn FnMut(Incoming, &mut Context<'_>) + 's);
-
-/// The server's side of a connection, while it is polled.
-struct Serving<'a, 's> {
-    requests: &'a mut Vec<Request>,
-    serve: Option<Serve<'a, 's>>,
-}
-
-impl Owner for Serving<'_, '_> {
+impl Owner for Requests {
     fn news(&mut self, driver: &mut Driver, news: News) {
         if let News::Request(id, headers, end) = news {
             let stream = driver.spare_stream();
             driver.carry(id, stream, end);
-            self.requests.push(Request { id, headers, end });
+            self.waiting.push_back(Request { id, headers, end });
         }
     }
 
-    fn arrived(&mut self, driver: &mut Driver, id: u32, cx: &mut Context<'_>) {
-        // A request that came whole is served while all of it is at hand.
-        if let Some(serve) = &mut self.serve
-            && let Some(request) = self.requests.pop_if(|request| request.id == id)
-        {
-            begin(driver, request, serve, cx);
-        }
+    /// A request that came whole is served while all of it is at hand.
+    fn arrived(&mut self, id: u32) -> ControlFlow<()> {
+        self.next = self.waiting.pop_back_if(|request| request.id == id);
+        if self.next.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn act(&mut self, driver: &mut Driver, cx: &mut Context<'_>) {
-        let Some(serve) = &mut self.serve else { return };
-        self.requests.drain(..).for_each(|request| begin(driver, request, serve, cx));
+    fn act(&mut self, _: &mut Driver) -> ControlFlow<()> {
+        self.next = self.waiting.pop_front();
+        if self.next.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-}
-
-fn begin(driver: &mut Driver, request: Request, serve: &mut Serve<'_, '_>, cx: &mut Context<'_>) {
-    let Request { id, headers, end } = request;
-    // One that the client has taken back already is nobody's.
-    let Some(stream) = driver.stream(id) else { return };
-    let limit = header_limit(driver.engine.peer_max_header_list_size());
-    let (recv, send) = stream::server_halves(stream, limit, end);
-    serve(Incoming { head: headers, wait_for_ready: None, recv, send }, cx);
-    driver.pump(id);
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -116,8 +116,13 @@ impl Link {
         let stream = self.session.open_stream();
         let (send, recv) = stream::client_halves(&stream, first, end);
         let (server_recv, server_send) = stream::server_halves(&stream, HEADER_LIMIT, false);
-        let incoming =
-            Incoming { head: headers, wait_for_ready: head.wait_for_ready, recv: server_recv, send: server_send };
+        let incoming = Incoming {
+            id: 0,
+            head: headers,
+            wait_for_ready: head.wait_for_ready,
+            recv: server_recv,
+            send: server_send,
+        };
         self.calls.send(incoming).map_err(|_| StreamError::closed("it takes no more calls"))?;
         Ok((send, recv))
     }
@@ -137,15 +142,8 @@ impl Dial {
 }
 
 impl Accepted {
-    pub(in crate::transport) fn poll_serve(
-        &mut self,
-        cx: &mut Context<'_>,
-        serve: &mut dyn FnMut(Incoming, &mut Context<'_>),
-    ) -> Poll<()> {
-        while let Some(incoming) = ready!(self.calls.poll_recv(cx)) {
-            serve(incoming, cx);
-        }
-        Poll::Ready(())
+    pub(in crate::transport) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        self.calls.poll_recv(cx)
     }
 
     /// Takes no more calls than those that are here.

@@ -104,15 +104,16 @@ impl State {
         }
     }
 
+    /// Has the carrier come some time, and not at once.
     fn note_change(&mut self) {
         if let Some(carrier) = &mut self.carrier {
-            carrier.change();
+            carrier.list();
         }
     }
 
-    fn call_carrier_if_changed(&mut self) {
+    fn call_noted_carrier(&mut self) {
         if let Some(carrier) = &mut self.carrier {
-            carrier.call_if_changed();
+            carrier.call_if_listed();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The server's halves of a stream.
 //!
-//! What they do for the other side does not call the connection's task at once, but when the handler has paused
-//! ([`ResponseStream::flush`]), or waits here: a task that is called from another one may be next on its thread, and would wait
-//! there for a handler that goes on without a pause.
+//! What they do for the other side does not wake the connection's task at once, but when the handler has paused
+//! ([`ResponseStream::flush`]), or waits here: a task that is woken by another one may be next on its thread, and would wait
+//! there for a handler that goes on without a pause. Should the connection's task come for another reason, it finds it all the
+//! same.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -43,7 +44,7 @@ impl RequestStream {
         match event {
             Poll::Ready(Ok(Event::Data { .. })) if state.carrier_waits => state.note_change(),
             Poll::Ready(_) => {}
-            Poll::Pending => state.call_carrier_if_changed(),
+            Poll::Pending => state.call_noted_carrier(),
         }
         event
     }
@@ -136,7 +137,7 @@ impl ResponseStream {
 
     /// What was sent so far leaves now. Called when the handler has paused.
     pub(crate) fn flush(&mut self) {
-        self.stream.lock().call_carrier_if_changed();
+        self.stream.lock().call_noted_carrier();
     }
 
     /// Ends the call at once in both directions, with CANCEL.
@@ -183,7 +184,7 @@ impl Drop for ResponseStream {
     fn drop(&mut self) {
         let mut state = self.stream.lock();
         if state.responses.ended {
-            return state.call_carrier_if_changed();
+            return state.call_noted_carrier();
         }
         state.fail(StreamError::closed("the server stopped"));
         state.call_carrier();
