@@ -119,6 +119,7 @@ mod metadata;
 #[cfg(feature = "reflection")]
 pub mod reflection;
 pub mod server;
+mod spare_memory;
 pub mod stats;
 pub mod status;
 #[cfg(feature = "testing")]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 
-use super::{Codec, CodecError, spare};
+use super::{Codec, CodecError};
 use crate::compression::{Compressor, Compressors, DecompressError};
+use crate::spare_memory;
 use crate::status::Status;
 
 /// What is before each message.
@@ -37,7 +38,7 @@ pub(crate) struct Encoding<'a> {
 /// INTERNAL when the codec refuses the message, RESOURCE_EXHAUSTED when it is larger than the limit.
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
     // Bytes whose room is filled are shared without another allocation.
-    let mut buffer = spare::room(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
+    let mut buffer = spare_memory::room(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
     buffer.put_bytes(0, PREFIX);
     codec
         .encode(message, &mut buffer)
@@ -53,7 +54,7 @@ pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &E
         return Ok(packed);
     }
     put_prefix(&mut buffer, 0);
-    Ok(spare::share(buffer))
+    Ok(spare_memory::share(buffer))
 }
 
 /// The size of a message that is small enough to be written where it waits, beside others: its bytes are copied once less.
@@ -298,14 +299,14 @@ impl Decoder {
             self.refill();
             return whole;
         }
-        let mut joined = BytesMut::with_capacity(size);
+        let mut joined = spare_memory::room(size);
         while joined.len() < size && !self.front.is_empty() {
             let part = self.front.len().min(size - joined.len());
             joined.put_slice(&self.front[..part]);
             self.front.advance(part);
             self.refill();
         }
-        joined.freeze()
+        spare_memory::share(joined)
     }
 }
 

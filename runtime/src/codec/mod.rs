@@ -1,7 +1,6 @@
 //! How messages become bytes: a [`Codec`] for one message, [`frame`] for the prefix that gRPC puts before each.
 
 pub(crate) mod frame;
-mod spare;
 
 use std::error::Error;
 use std::fmt;

@@ -26,8 +26,10 @@ const LAST_READ: usize = 8 * 1024;
 /// So much of a stream may be unread before the peer's window waits for the reader, in bytes. What is below is given back as it
 /// arrives, so that small messages cost the reader no word with the connection.
 const AHEAD: usize = 128 * 1024;
-/// How often the task goes round before it lets other tasks have a turn.
-const ROUNDS: usize = 32;
+/// How often the task goes round before it lets other tasks have a turn: a read's worth of work, and a look at whether there is
+/// more. Reading on while handlers wait has either side wait for the other in turn, and reads what the processor's cache has lost
+/// when it is wanted (streams of small messages took 1.6 times as long with 32).
+const ROUNDS: usize = 2;
 /// How long the peer has to close its side once this side has said its last. A socket that is closed while something of
 /// the peer's is unread would take back what the peer has not read either.
 const LINGER: Duration = Duration::from_secs(1);

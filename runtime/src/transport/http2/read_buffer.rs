@@ -55,10 +55,10 @@ impl ReadBuffer {
         }
     }
 
-    /// A buffer that nobody shares any more.
+    /// A buffer that nobody shares any more: of these the last one, which the processor may still have at hand.
     fn let_go(&mut self, size: usize) -> Option<BytesMut> {
-        let at = self.shared.iter_mut().position(|buffer| buffer.try_reclaim(size))?;
-        Some(self.shared.swap_remove(at))
+        let at = self.shared.iter_mut().rposition(|buffer| buffer.try_reclaim(size))?;
+        Some(self.shared.remove(at))
     }
 }
 

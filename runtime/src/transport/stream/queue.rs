@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
+use crate::spare_memory;
 use crate::transport::{Fields, STREAM_WINDOW, StreamError};
 use crate::waker_slot::WakerSlot;
 
 /// Chunks below this many bytes are joined where several wait: each costs a frame.
 const SMALL: usize = 1024;
-/// Small ones are joined into chunks of about this many bytes: what is larger costs the allocator more than it saves.
-const LARGE: usize = 32 * 1024;
+/// Small ones are joined into chunks of about this many bytes, in memory that is used again.
+const LARGE: usize = spare_memory::SMALLEST;
 
 /// What arrives on a stream, in this order: headers, data any number of times, trailers or a bare end.
 #[derive(Debug)]
@@ -266,7 +267,8 @@ impl More {
         }
         let before = self.tail.len();
         if before == 0 {
-            self.tail.reserve(self.usual);
+            // One that was large once will be so again, with the last message past the mark.
+            self.tail = spare_memory::room(if self.usual > LARGE / 2 { LARGE + 2 * SMALL } else { self.usual });
         }
         let mut whole = Whole { tail: &mut self.tail, before };
         write(whole.tail)?;
@@ -293,7 +295,7 @@ impl More {
             return None;
         }
         self.usual = self.tail.len();
-        Some(std::mem::take(&mut self.tail).freeze())
+        Some(spare_memory::share(std::mem::take(&mut self.tail)))
     }
 }
 
