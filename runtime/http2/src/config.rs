@@ -22,6 +22,9 @@ pub struct Config {
     /// What a stream may have waiting to be sent before [`Connection::room`](crate::Connection::room) says that there is
     /// none, in bytes.
     pub max_send_buffer: usize,
+    /// What all streams together may have waiting to be sent, in bytes, before each has room for no more than 16 KiB of its own: a
+    /// peer that opens many streams and reads none holds no more, and stops none that it reads.
+    pub max_send_buffered: usize,
     /// How many frames that do no work (PING, SETTINGS, RST_STREAM, WINDOW_UPDATE, empty DATA, frames of closed streams and the
     /// like) are taken at once, and
     pub idle_frames: u32,
@@ -43,6 +46,7 @@ impl Default for Config {
             max_header_list_size: 16 * 1024,
             max_frame_size: 16 * 1024,
             max_send_buffer: 256 * 1024,
+            max_send_buffered: 16 * 1024 * 1024,
             idle_frames: 20_000,
             idle_frames_per_second: 10_000,
         }

@@ -156,8 +156,8 @@ impl Core {
                 return Started::Failed(self.unavailable(&inner));
             }
             ConnectivityState::Ready if inner.queue.is_empty() => {
-                if let Some(connection) = inner.connection.clone().filter(Subchannel::has_room)
-                    && let Some(outcome) = open(&connection, &**call)
+                if let Some(connection) = inner.connection.as_ref().filter(|connection| connection.has_room())
+                    && let Some(outcome) = open(connection, &**call)
                 {
                     return outcome.map_or_else(Started::Failed, Started::Open);
                 }

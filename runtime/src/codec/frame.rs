@@ -131,33 +131,31 @@ pub(crate) enum Receiver {
 pub(crate) struct Decoder {
     /// The chunk that is read; empty only if there is no other.
     front: Bytes,
-    chunks: VecDeque<Bytes>,
-    /// The small chunks behind those, joined: a chunk of one byte costs a hundred to keep as it is.
-    tail: BytesMut,
+    more: Option<Box<More>>,
     buffered: usize,
     compressor: Option<Arc<dyn Compressor>>,
     limit: usize,
     receiver: Receiver,
 }
 
+/// What is behind the chunk that is read.
+#[derive(Debug, Default)]
+struct More {
+    chunks: VecDeque<Bytes>,
+    /// The small chunks behind those, joined: a chunk of one byte costs a hundred to keep as it is.
+    tail: BytesMut,
+}
+
 impl Decoder {
     pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Receiver) -> Decoder {
-        Decoder {
-            front: Bytes::new(),
-            chunks: VecDeque::new(),
-            tail: BytesMut::new(),
-            buffered: 0,
-            compressor,
-            limit,
-            receiver,
-        }
+        Decoder { front: Bytes::new(), more: None, buffered: 0, compressor, limit, receiver }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
         self.buffered += chunk.len();
         // One that could be a whole message stays as it is: it is passed on without a copy.
         if chunk.len() < SMALL && self.buffered > chunk.len() {
-            self.tail.extend_from_slice(&chunk);
+            self.more.get_or_insert_default().tail.extend_from_slice(&chunk);
         } else if !chunk.is_empty() {
             self.join_tail();
             self.append(chunk);
@@ -167,7 +165,7 @@ impl Decoder {
     fn append(&mut self, chunk: Bytes) {
         match self.front.is_empty() {
             true => self.front = chunk,
-            false => self.chunks.push_back(chunk),
+            false => self.more.get_or_insert_default().chunks.push_back(chunk),
         }
     }
 
@@ -254,7 +252,8 @@ impl Decoder {
         match self.front.first_chunk::<PREFIX>() {
             Some(whole) => prefix = *whole,
             None => {
-                let bytes = self.front.iter().chain(self.chunks.iter().flatten()).chain(&self.tail);
+                let more = self.more.iter().flat_map(|more| more.chunks.iter().flatten().chain(&more.tail));
+                let bytes = self.front.iter().chain(more);
                 prefix.iter_mut().zip(bytes).for_each(|(target, byte)| *target = *byte);
             }
         }
@@ -263,8 +262,10 @@ impl Decoder {
     }
 
     fn join_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail).freeze();
+        if let Some(more) = &mut self.more
+            && !more.tail.is_empty()
+        {
+            let tail = std::mem::take(&mut more.tail).freeze();
             self.append(tail);
         }
     }
@@ -282,7 +283,7 @@ impl Decoder {
 
     fn refill(&mut self) {
         if self.front.is_empty()
-            && let Some(next) = self.chunks.pop_front()
+            && let Some(next) = self.more.as_mut().and_then(|more| more.chunks.pop_front())
         {
             self.front = next;
         }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep};
 use super::auth::AuthContext;
 use super::context::{CallInfo, ServerContext};
 use super::exchange::Exchange;
-use super::methods::{Handled, Handler};
+use super::methods::Handled;
 use super::pace::Watch;
 use super::request::{Answer, Requested};
 use super::requests::Requests;
@@ -19,7 +19,7 @@ use super::responses::Responses;
 use super::shared::Shared;
 use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
-use crate::stats::{Moment, SocketStats};
+use crate::stats::{Moment, StreamRecord};
 use crate::status::Status;
 use crate::transport::Address;
 use crate::transport::server::{Incoming, RequestStream};
@@ -65,12 +65,13 @@ impl Accepted {
 /// A call under way: a future that ends with it. When it is dropped before that, the server was stopped.
 pub(super) struct Call {
     exchange: Arc<Exchange>,
-    handler: Arc<Handler>,
+    requested: Arc<Requested>,
     handled: Handled<'static, ()>,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the handler has run for the first time.
+    /// Whether the handler has run for the first time, and whether the call has ended.
     began: bool,
+    ended: bool,
 }
 
 impl Call {
@@ -78,13 +79,12 @@ impl Call {
     pub(super) fn new(
         incoming: Incoming,
         requested: Arc<Requested>,
-        socket: &Arc<SocketStats>,
+        record: StreamRecord,
         peer: &Address,
         shared: &Arc<Shared>,
+        now: Moment,
     ) -> Option<Call> {
         let Incoming { wait_for_ready, recv, mut send, .. } = incoming;
-        let now = Moment::now();
-        let record = socket.open_remote(now);
         if let Answer::Refusal(status, headers) = &requested.answer {
             // A client that is gone cannot be told.
             if send.send_head(*status, headers.clone(), true).is_ok() {
@@ -105,7 +105,6 @@ impl Call {
         let limit = shared.settings.messages.max_receive_size;
         let decoder = Decoder::new(head.compressor.clone(), limit, Receiver::Server);
         let deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let handler = head.handler.clone();
         let call = CallInfo {
             requested: requested.clone(),
             peer: peer.clone(),
@@ -113,13 +112,13 @@ impl Call {
             auth: AuthContext::default(),
             wait_for_ready,
         };
-        let handled = handler.run(Accepted { exchange: exchange.clone(), call, stream: recv, decoder });
-        Some(Call { exchange, handler, handled, deadline, timer: None, began: false })
+        let handled = head.handler.run(Accepted { exchange: exchange.clone(), call, stream: recv, decoder });
+        Some(Call { exchange, requested, handled, deadline, timer: None, began: false, ended: false })
     }
 
     /// Whether its method has always ended soon, so that it may run on the task of its connection.
     pub(super) fn is_quick(&self) -> bool {
-        self.handler.pace.is_quick()
+        self.requested.call().is_some_and(|head| head.handler.pace.is_quick())
     }
 
     /// Runs it as far as it goes at once.
@@ -127,14 +126,17 @@ impl Call {
         let watch = (!std::mem::replace(&mut self.began, true)).then(Watch::start);
         // The handler's own state is not looked at after a panic: only the exchange is, and it locks what it shares.
         let polled = catch_unwind(AssertUnwindSafe(|| self.handled.as_mut().poll(cx)));
-        if let Some(watch) = watch {
-            self.handler.pace.note(watch, matches!(polled, Ok(Poll::Ready(_))));
+        if let Some(watch) = watch
+            && let Some(head) = self.requested.call()
+        {
+            head.handler.pace.note(watch, matches!(polled, Ok(Poll::Ready(_))));
         }
         match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => self.exchange.finish(result),
             Err(_) => self.exchange.finish_panicked(),
         }
+        self.ended = true;
         Poll::Ready(())
     }
 
@@ -171,6 +173,8 @@ impl Future for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.exchange.finish_stopped();
+        if !self.ended {
+            self.exchange.finish_stopped();
+        }
     }
 }

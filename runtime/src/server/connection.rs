@@ -17,7 +17,7 @@ use super::call::Call;
 use super::request::Requested;
 use super::shared::Shared;
 use super::watchdog::{self, Look, Watched};
-use crate::stats::SocketStats;
+use crate::stats::{Moment, SocketStats};
 use crate::transport::Address;
 use crate::transport::server::{Connection, Incoming};
 
@@ -44,7 +44,14 @@ pub(super) async fn serve(
 ) {
     let record = shared.stats.accepted(local, peer.clone());
     let stopped = shared.stopped.subscribe();
-    let calls = Calls { shared, peer, socket: record.socket().clone(), waiting: JoinSet::new(), requested: Vec::new() };
+    let calls = Calls {
+        shared,
+        peer,
+        socket: record.socket().clone(),
+        now: Moment::now(),
+        waiting: JoinSet::new(),
+        requested: Vec::new(),
+    };
     let drain = Box::pin(async move { drains(&mut draining).await });
     let served = Arc::new(Served {
         state: Mutex::new(State { connection: Some(connection), calls, drain: Some(drain), turn: Arc::default() }),
@@ -158,6 +165,7 @@ impl Future for Turn<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
         let mut state = self.served.lock();
         state.poll_drain(cx);
+        state.calls.now = Moment::now();
         for _ in 0..AT_ONCE {
             if self.has_ended(&state) {
                 return Poll::Ready(End::Turn);
@@ -218,6 +226,8 @@ struct Calls {
     shared: Arc<Shared>,
     peer: Address,
     socket: Arc<SocketStats>,
+    /// About what time it is.
+    now: Moment,
     /// Those that have waited for something, or may: each on a task of its own.
     waiting: JoinSet<()>,
     /// What the requests that come again and again ask for.
@@ -228,7 +238,7 @@ impl Calls {
     /// Begins a call; `None` for one that is answered already.
     fn begin(&mut self, incoming: Incoming) -> Option<Call> {
         let requested = self.requested(&incoming);
-        Call::new(incoming, requested, &self.socket, &self.peer, &self.shared)
+        Call::new(incoming, requested, self.socket.open_remote(self.now), &self.peer, &self.shared, self.now)
     }
 
     fn requested(&mut self, incoming: &Incoming) -> Arc<Requested> {

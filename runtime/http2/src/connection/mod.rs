@@ -46,6 +46,8 @@ const DRAIN_PING: [u8; 8] = *b"draining";
 const FRAMES_PER_WORK: u32 = 4;
 /// How many ids of streams that are gone may stand in a line.
 const STALE: usize = 64;
+/// What a stream may have waiting to be sent, in bytes, however much the others have.
+const OWN_BUFFER: usize = 16 * 1024;
 /// The largest id there is.
 const MAX_ID: u32 = 0x7fff_ffff;
 
@@ -99,6 +101,8 @@ pub struct Connection {
     /// stopped. Either may have ids of streams that are gone.
     line: VecDeque<u32>,
     stopped: VecDeque<u32>,
+    /// What all streams have waiting for their turn, in bytes.
+    queued: usize,
 
     throttle: Throttle,
     output: Output,
@@ -227,6 +231,7 @@ impl Connection {
             bandwidth: Bandwidth::new(),
             line: VecDeque::new(),
             stopped: VecDeque::new(),
+            queued: 0,
             throttle: Throttle::new(config.idle_frames, config.idle_frames_per_second, now),
             output: Output::default(),
             events: VecDeque::new(),
@@ -358,6 +363,7 @@ impl Connection {
         }
         if !data.is_empty() {
             stream.queued += data.len();
+            self.queued += data.len();
             stream.queue.push_back(data);
         }
         if end {
@@ -384,7 +390,10 @@ impl Connection {
     /// that is gone. When it is 0, [`Event::Writable`] tells of the next room.
     pub fn room(&mut self, id: u32) -> usize {
         let Some(stream) = self.streams.get_mut(id) else { return 0 };
-        let room = self.config.max_send_buffer.saturating_sub(stream.queued);
+        let shared = self.config.max_send_buffered.saturating_sub(self.queued);
+        // What a stream may have in any case is on its way when there is no room, so that its leaving tells of some.
+        let own = OWN_BUFFER.saturating_sub(stream.queued);
+        let room = self.config.max_send_buffer.saturating_sub(stream.queued).min(shared.max(own));
         stream.wants_room = room == 0;
         room
     }
@@ -461,6 +470,7 @@ impl Connection {
         if how != Closed::Ended {
             self.stats.streams_reset += 1;
         }
+        self.queued -= stream.queued;
         // What the application was given is its own to report as read, and stays counted until then; what was gathered for
         // it is given up.
         self.recv_window.read(stream.held.len());

@@ -76,6 +76,7 @@ impl Connection {
                 stream.queue.pop_front();
             }
             stream.queued -= part.len();
+            self.queued -= part.len();
             let end = stream.queue.is_empty() && matches!(stream.end, Some(End::Data));
             if end {
                 stream.end = None;

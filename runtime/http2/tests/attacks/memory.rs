@@ -9,10 +9,39 @@ use super::peer::*;
 fn answer_much(connection: &mut Connection, event: &Event) {
     if let Event::Headers { id, .. } = event {
         connection.respond(*id, StatusCode::OK, &Fields::new(), false);
-        while connection.room(*id) > 0 {
-            connection.send_data(*id, Bytes::from(vec![0; 16 * 1024]), false);
-        }
+        fill(connection, *id);
     }
+}
+
+/// Sends as long as there is room.
+fn fill(connection: &mut Connection, id: u32) {
+    while connection.room(id) > 0 {
+        connection.send_data(id, Bytes::from(vec![0; 16 * 1024]), false);
+    }
+}
+
+/// Many streams, answered with much that the peer does not take: what they have to send together is bounded, and a stream that
+/// the peer does take goes on.
+#[test]
+fn answers_on_many_streams_that_the_peer_does_not_take() {
+    let config = Config::default();
+    let bound = config.max_send_buffered + 1000 * 2 * 16 * 1024;
+    let mut victim = Victim::new(config, |connection, event| {
+        answer_much(connection, event);
+        if let Event::Writable { id } = event {
+            fill(connection, *id);
+        }
+    });
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    victim.send(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    ids(1000).for_each(|id| assert!(victim.send(&request(id, true))));
+    assert!((bound / 2..bound + 1024 * 1024).contains(&victim.most_memory()), "{} of {bound}", victim.most_memory());
+    let before = victim.connection.stats().data_frames_sent;
+    for _ in 0..100 {
+        victim.send(&[window_update(0, 64 * 1024), window_update(1999, 64 * 1024)].concat());
+    }
+    let sent = victim.connection.stats().data_frames_sent - before;
+    assert!((100..=400).contains(&sent), "{sent}");
 }
 
 /// What a stream that was reset leaves is its place among the last 4,096: 64 KiB in all, however many there were.

@@ -26,7 +26,7 @@ pub(in crate::transport) fn server_halves(
     if end {
         stream.lock().requests.end();
     }
-    (RequestStream { stream: stream.clone() }, ResponseStream { stream: stream.clone(), header_limit })
+    (RequestStream { stream: stream.clone() }, ResponseStream { stream: stream.clone(), header_limit, ended: false })
 }
 
 /// The request of a call.
@@ -67,6 +67,7 @@ impl Drop for RequestStream {
 pub(crate) struct ResponseStream {
     stream: Arc<Stream>,
     header_limit: usize,
+    ended: bool,
 }
 
 impl ResponseStream {
@@ -77,7 +78,7 @@ impl ResponseStream {
 
     /// Sends the head; with `end` it is all there is.
     pub(crate) fn send_head(&mut self, status: StatusCode, headers: Fields, end: bool) -> Result<(), StreamError> {
-        self.send(|state| {
+        self.send(end, |state| {
             state.responses.push_head(Head { status, headers, end });
             if end {
                 state.end_response(None);
@@ -116,7 +117,7 @@ impl ResponseStream {
     /// Ends the call with trailers, behind `data` that does not wait for the client's window, and behind the head if that was
     /// not sent.
     pub(crate) fn send_end(&mut self, head: Option<Fields>, data: Bytes, trailers: Fields) -> Result<(), StreamError> {
-        self.send(|state| {
+        self.send(true, |state| {
             if let Some(headers) = head {
                 state.responses.push_head(Head { status: StatusCode::OK, headers, end: false });
             }
@@ -125,13 +126,15 @@ impl ResponseStream {
         })
     }
 
-    fn send(&mut self, send: impl FnOnce(&mut State)) -> Result<(), StreamError> {
+    fn send(&mut self, ends: bool, send: impl FnOnce(&mut State)) -> Result<(), StreamError> {
         let mut state = self.stream.lock();
         if let Some(error) = state.response_error() {
             return Err(error);
         }
         send(&mut state);
         state.note_change();
+        drop(state);
+        self.ended |= ends;
         Ok(())
     }
 
@@ -182,11 +185,8 @@ impl State {
 impl Drop for ResponseStream {
     /// Whoever serves the call ends it: without an end it was never served, or its task was dropped.
     fn drop(&mut self) {
-        let mut state = self.stream.lock();
-        if state.responses.ended {
-            return state.call_noted_carrier();
+        if !self.ended {
+            self.stop();
         }
-        state.fail(StreamError::closed("the server stopped"));
-        state.call_carrier();
     }
 }
