@@ -5,6 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// The fewest places that a map with anything in it has.
 const FEWEST: usize = 8;
+/// So many places are kept, however few streams there are.
+const MANY: usize = 512;
 
 /// Values by stream id.
 ///
@@ -80,10 +82,10 @@ impl<T> StreamMap<T> {
             _ => self.beside.remove(&id),
         };
         self.len -= usize::from(removed.is_some());
-        if self.len == 0 && self.places.len() > 64 * FEWEST {
-            // There were many: a connection that rests does not keep room for them.
-            self.places = Vec::new();
-            self.beside = HashMap::default();
+        // There were many: what goes through all places is paid for by the streams that there are, and a connection that rests
+        // does not keep room for those that there were.
+        if self.places.len() > MANY && self.places.len() > 16 * self.len {
+            self.resize((4 * self.len).next_power_of_two().max(FEWEST));
         }
         removed
     }
@@ -179,8 +181,16 @@ mod tests {
                 assert_eq!(map.get_mut(id).copied(), Some(value + 1));
                 assert_eq!(map.remove(id), Some(value + 1));
             }
-            assert!(map.is_empty() && map.places.len() <= 64 * FEWEST);
+            assert!(map.is_empty() && map.places.len() <= MANY);
         }
+    }
+
+    #[test]
+    fn places_of_streams_that_are_gone_are_given_up() {
+        let mut map = StreamMap::default();
+        (0..4096u32).for_each(|count| map.insert(1 + 2 * count, count));
+        (1..4096u32).for_each(|count| assert_eq!(map.remove(1 + 2 * count), Some(count)));
+        assert!(map.places.len() <= MANY && map.get(1) == Some(&0), "{}", map.places.len());
     }
 
     #[test]

@@ -424,7 +424,7 @@ impl QueuedCall for Exchange {
 
     fn first(&self) -> (Option<Bytes>, bool) {
         let mut state = self.lock();
-        let (first, end) = state.replay.as_ref().map_or((None, false), Replay::first);
+        let (first, end) = state.replay.as_mut().map_or((None, false), Replay::first);
         state.end_sent = end;
         (first, end)
     }

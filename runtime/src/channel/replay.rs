@@ -12,8 +12,9 @@ pub(super) struct Replay {
     first: Option<Bytes>,
     /// Those behind it, joined.
     rest: BytesMut,
-    /// How many there are.
+    /// How many there are, and how many of them went out with the head the last time.
     messages: usize,
+    with_head: usize,
     /// Nothing more will be sent.
     pub(super) finished: bool,
     /// Whether it was used: a call is sent again once.
@@ -26,19 +27,17 @@ impl Replay {
         Replay { first, messages, finished, ..Replay::default() }
     }
 
-    /// What goes out with the head, and whether that is all.
-    pub(super) fn first(&self) -> (Option<Bytes>, bool) {
-        match self.messages {
-            0 | 1 => (self.first.clone(), self.finished),
-            _ => (None, false),
-        }
+    /// What goes out with the head now, and whether that is all.
+    pub(super) fn first(&mut self) -> (Option<Bytes>, bool) {
+        let alone = self.messages <= 1;
+        self.with_head = if alone { self.messages } else { 0 };
+        if alone { (self.first.clone(), self.finished) } else { (None, false) }
     }
 
-    /// What goes out behind the head, in the order in which it was sent; how many messages that is.
+    /// What goes out behind the head, in the order in which it was sent, more may have come meanwhile; how many messages that is.
     pub(super) fn behind_head(&self) -> (impl Iterator<Item = Bytes>, usize) {
-        let (with_head, _) = self.first();
-        let first = self.first.clone().filter(|_| with_head.is_none());
-        let count = self.messages - usize::from(with_head.is_some());
+        let first = self.first.clone().filter(|_| self.with_head == 0);
+        let count = self.messages - self.with_head;
         let rest = (!self.rest.is_empty()).then(|| Bytes::copy_from_slice(&self.rest));
         (first.into_iter().chain(rest), count)
     }
@@ -97,6 +96,16 @@ mod tests {
         assert_eq!(write(&mut replay, b"two"), b"two");
         replay.push(&Bytes::from_static(b"three"));
         assert_eq!((replay.first(), behind_head(&replay)), ((None, false), (b"onetwothree".to_vec(), 3)));
+
+        let mut empty = Replay::new(None, false);
+        // What comes between the head and the rest goes with the rest.
+        assert_eq!(empty.first(), (None, false));
+        empty.push(&Bytes::from_static(b"late"));
+        assert_eq!(behind_head(&empty), (b"late".to_vec(), 1));
+        let mut one = Replay::new(Some(Bytes::from_static(b"one")), false);
+        assert_eq!(one.first().0, Some(Bytes::from_static(b"one")));
+        one.push(&Bytes::from_static(b"late"));
+        assert_eq!(behind_head(&one), (b"late".to_vec(), 1));
 
         let mut empty = Replay::new(None, false);
         assert_eq!(write(&mut empty, b"one"), b"one");

@@ -38,23 +38,32 @@ pub(crate) struct Encoding<'a> {
 /// INTERNAL when the codec refuses the message, RESOURCE_EXHAUSTED when it is larger than the limit.
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
     // Bytes whose room is filled are shared without another allocation.
-    let mut buffer = spare_memory::room(codec.encoded_len(message).map_or(128, |size| PREFIX.saturating_add(size)));
+    let expected = codec.encoded_len(message);
+    check_size(expected.unwrap_or(0), encoding.limit)?;
+    let mut buffer = spare_memory::room(expected.map_or(128, |size| PREFIX + size));
     buffer.put_bytes(0, PREFIX);
     codec
         .encode(message, &mut buffer)
         .map_err(|error| Status::internal(format!("cannot encode the message: {error}")).with_source(error))?;
-    let size = buffer.len() - PREFIX;
-    if size > encoding.limit || u32::try_from(size).is_err() {
-        let limit = encoding.limit.min(u32::MAX as usize);
-        return Err(Status::resource_exhausted(format!(
-            "message of {size} bytes is larger than the limit for sending, {limit} bytes (max_send_message_size)"
-        )));
-    }
+    let Some(size) = buffer.len().checked_sub(PREFIX) else {
+        return Err(Status::internal("the codec took away what it was to append to"));
+    };
+    check_size(size, encoding.limit)?;
     if let Some(packed) = compress(&buffer[PREFIX..], encoding) {
         return Ok(packed);
     }
     put_prefix(&mut buffer, 0);
     Ok(spare_memory::share(buffer))
+}
+
+fn check_size(size: usize, limit: usize) -> Result<(), Status> {
+    if size <= limit && u32::try_from(size).is_ok() {
+        return Ok(());
+    }
+    let limit = limit.min(u32::MAX as usize);
+    Err(Status::resource_exhausted(format!(
+        "message of {size} bytes is larger than the limit for sending, {limit} bytes (max_send_message_size)"
+    )))
 }
 
 /// The size of a message that is small enough to be written where it waits, beside others: its bytes are copied once less.

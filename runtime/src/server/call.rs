@@ -116,6 +116,11 @@ impl Call {
         Some(Call { exchange, requested, handled, deadline, timer: None, began: false, ended: false })
     }
 
+    /// What its headers ask for.
+    pub(super) fn requested(&self) -> &Arc<Requested> {
+        &self.requested
+    }
+
     /// Whether its method has always ended soon, so that it may run on the task of its connection.
     pub(super) fn is_quick(&self) -> bool {
         self.requested.call().is_some_and(|head| head.handler.pace.is_quick())
@@ -163,7 +168,7 @@ impl Future for Call {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.note_time();
+        self.exchange.resume();
         let polled = self.poll_waiting(cx);
         // Only now, since the task of the connection, once called, may have to wait for this one's thread.
         self.exchange.flush();

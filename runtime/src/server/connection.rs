@@ -54,7 +54,13 @@ pub(super) async fn serve(
     };
     let drain = Box::pin(async move { drains(&mut draining).await });
     let served = Arc::new(Served {
-        state: Mutex::new(State { connection: Some(connection), calls, drain: Some(drain), turn: Arc::default() }),
+        state: Mutex::new(State {
+            connection: Some(connection),
+            calls,
+            drain: Some(drain),
+            turn: Arc::default(),
+            running: None,
+        }),
         rescuers: Mutex::default(),
         runtime: Handle::current(),
         stopped,
@@ -85,6 +91,13 @@ struct State {
     drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// What the task that has the turn does.
     turn: Arc<Watched>,
+    /// The call that it runs itself.
+    running: Option<Running>,
+}
+
+struct Running {
+    id: u32,
+    requested: Arc<Requested>,
 }
 
 impl Served {
@@ -99,7 +112,7 @@ impl Served {
         let look = state.turn.look();
         if look == Look::Kept {
             state.turn = Arc::default();
-            drop(state);
+            state.let_go();
             let served = self.clone();
             let mut stopped = self.stopped.clone();
             let rescuer = self.runtime.spawn(async move {
@@ -166,6 +179,7 @@ impl Future for Turn<'_> {
         let mut state = self.served.lock();
         state.poll_drain(cx);
         state.calls.now = Moment::now();
+        let mut woke = false;
         for _ in 0..AT_ONCE {
             if self.has_ended(&state) {
                 return Poll::Ready(End::Turn);
@@ -179,19 +193,30 @@ impl Future for Turn<'_> {
                     return Poll::Pending;
                 }
             };
+            // A task that was woken here may be next on this thread, where no other comes for it: nothing that could keep the
+            // thread runs before it.
+            woke |= connection.has_woken();
             let id = incoming.id;
             match state.calls.begin(incoming) {
-                Some(mut call) if call.is_quick() => {
+                Some(mut call) if !woke && call.is_quick() => {
+                    state.running = Some(Running { id, requested: call.requested().clone() });
                     drop(state);
                     self.watched.begin();
                     let polled = call.poll_at_once(cx);
                     self.watched.end();
                     state = self.served.lock();
+                    if !self.has_ended(&state) {
+                        state.running = None;
+                    }
                     if polled.is_pending() {
                         state.calls.waiting.spawn(call);
+                        woke = true;
                     }
                 }
-                Some(call) => drop(state.calls.waiting.spawn(call)),
+                Some(call) => {
+                    state.calls.waiting.spawn(call);
+                    woke = true;
+                }
                 None => {}
             }
             let ended = self.has_ended(&state);
@@ -203,12 +228,25 @@ impl Future for Turn<'_> {
                 }
             }
         }
+        state.calls.forget_ended(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
 impl State {
+    /// Sees to the call that keeps the task which had the turn: what it has sent and will send leaves, and the next calls of its
+    /// method are not trusted.
+    fn let_go(&mut self) {
+        let Some(Running { id, requested }) = self.running.take() else { return };
+        if let Some(connection) = &mut self.connection {
+            connection.attend(id);
+        }
+        if let Some(head) = requested.call() {
+            head.handler.pace.lose();
+        }
+    }
+
     fn poll_drain(&mut self, cx: &mut Context<'_>) {
         if let Some(drain) = &mut self.drain
             && drain.as_mut().poll(cx).is_ready()

@@ -109,9 +109,11 @@ impl Exchange {
         &self.shared.settings
     }
 
-    /// What is counted from now on happens at about this time.
-    pub(super) fn note_time(&self) {
+    /// The handler goes on: until it has paused ([`flush`](Self::flush)), its connection is not woken for what it sends. What is
+    /// counted from now on happens at about this time.
+    pub(super) fn resume(&self) {
         self.record.note_time(Moment::now());
+        self.lock().stream.resume();
     }
 
     /// Counts a message that was received.

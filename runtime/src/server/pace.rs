@@ -37,6 +37,11 @@ impl Pace {
         self.note_worked(watch.0.elapsed(), ended);
     }
 
+    /// Notes a call that did not come back.
+    pub(super) fn lose(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     fn note_worked(&self, worked: Duration, ended: bool) {
         let shown = self.0.load(Ordering::Relaxed);
         let now = match ended {

@@ -118,7 +118,7 @@ impl CallHead {
 fn path_of(headers: &Headers) -> &str {
     match &headers.head {
         // A path that is no text is one that nobody serves.
-        Head::Request(head) => head.path.to_str().unwrap_or_default(),
+        Head::Request(head) => head.path.to_str().unwrap_or_default().split('?').next().unwrap_or_default(),
         Head::Response(_) => "",
     }
 }

@@ -106,9 +106,10 @@ fn run() {
                 thread::park();
             }
             SLEEPS.store(false, Ordering::Release);
-        } else {
-            thread::park_timeout(INTERVAL);
+            // It has just looked.
+            continue;
         }
+        thread::park_timeout(INTERVAL);
         quiet = if look_at_all() { 0 } else { quiet + 1 };
     }
 }

@@ -60,6 +60,14 @@ impl Connection {
         }
     }
 
+    /// Whether other tasks may have been woken since this was asked last: those of calls that are under way, or of clients.
+    pub(crate) fn has_woken(&mut self) -> bool {
+        match self {
+            Connection::Http2(connection) => connection.has_woken(),
+            Connection::Inproc(_) => true,
+        }
+    }
+
     /// Has the connection polled again.
     pub(crate) fn wake(&self) {
         match self {

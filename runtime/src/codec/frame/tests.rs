@@ -1,10 +1,10 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use super::{Decoder, Encoding, Receiver, encode};
-use crate::codec::{BytesCodec, Codec as _, Prost};
+use super::{Decoder, Encoding, Receiver, append, encode};
+use crate::codec::{BytesCodec, Codec, CodecError, Prost};
 use crate::compression::{Compression, Compressor, Compressors, DecompressError};
 use crate::status::Code;
 
@@ -155,4 +155,37 @@ fn a_message_in_parts_is_read_without_joining_them_and_what_is_wrong_with_it_is_
     let first = decoder.next::<String>(&Prost).unwrap().unwrap();
     assert!(first.content.is_err());
     assert!(Prost.encoded_len(&"one".to_owned()).is_some());
+}
+
+/// Says how long a message is, and does something else.
+#[derive(Debug)]
+struct Liar(usize, fn(&mut BytesMut));
+
+impl Codec<()> for Liar {
+    fn encode(&self, _: &(), buffer: &mut BytesMut) -> Result<(), CodecError> {
+        self.1(buffer);
+        Ok(())
+    }
+
+    fn encoded_len(&self, _: &()) -> Option<usize> {
+        Some(self.0)
+    }
+
+    fn decode(&self, _: Bytes) -> Result<(), CodecError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_codec_that_does_not_do_what_it_says_ends_its_call_and_no_more() {
+    let compressors = Compressors::default();
+    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 1000 };
+    let code = |liar: Liar| encode(&liar, &(), &encoding).unwrap_err().code();
+    assert_eq!(code(Liar(usize::MAX, |_| {})), Code::ResourceExhausted);
+    assert_eq!(code(Liar(10, |buffer| buffer.clear())), Code::Internal);
+    assert_eq!(code(Liar(10, |buffer| buffer.resize(2000, 0))), Code::ResourceExhausted);
+    let mut buffer = BytesMut::new();
+    for liar in [Liar(10, |buffer| buffer.clear()), Liar(10, |buffer| buffer.resize(2000, 0)), Liar(10, |_| {})] {
+        assert_eq!(append(&liar, &(), 10, &mut buffer).unwrap_err().code(), Code::Internal);
+    }
 }

@@ -77,6 +77,8 @@ struct Entry {
     /// All of it has left, all of it has arrived.
     sent: bool,
     received: bool,
+    /// Whether a task has it, besides the connection's.
+    attended: bool,
 }
 
 impl Entry {
@@ -127,6 +129,7 @@ pub(super) struct Driver {
     pub(super) ready: Arc<Ready>,
     entries: StreamMap<Entry>,
     spare: Spare,
+    woke: bool,
     /// The way that leaves here: requests at a client.
     way: Way,
     buffer: ReadBuffer,
@@ -151,6 +154,7 @@ impl Driver {
             ready: Arc::default(),
             entries: StreamMap::default(),
             spare: Spare::default(),
+            woke: false,
             way,
             buffer: ReadBuffer::default(),
             timer: None,
@@ -162,6 +166,11 @@ impl Driver {
             ids: Vec::new(),
             leaving: Leaving::default(),
         }
+    }
+
+    /// Whether other tasks may have been woken since this was asked last.
+    pub(super) fn has_woken(&mut self) -> bool {
+        std::mem::take(&mut self.woke)
     }
 
     /// How many streams the connection carries.
@@ -176,7 +185,7 @@ impl Driver {
 
     /// Carries a stream from now on; what it has to send leaves at the next [`pump`](Self::pump).
     pub(super) fn carry(&mut self, id: u32, stream: Arc<Stream>, received: bool) {
-        self.entries.insert(id, Entry { stream, owed: 0, sent: false, received });
+        self.entries.insert(id, Entry { stream, owed: 0, sent: false, received, attended: false });
     }
 
     /// A stream for a new call.
@@ -194,9 +203,10 @@ impl Driver {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, owner: &mut impl Owner) -> Poll<Step> {
         for _ in 0..ROUNDS {
             self.ready.register(cx.waker());
-            let read = match self.read.take() {
-                Some(read) => read,
-                None => self.poll_read(cx),
+            // What was read before a pause was perhaps read by another task: this one has to look for itself before it waits.
+            let (read, is_kept) = match self.read.take() {
+                Some(read) => (read, true),
+                None => (self.poll_read(cx), false),
             };
             if self.dispatch(owner).is_break() || owner.act(self).is_break() {
                 self.read = Some(read);
@@ -224,7 +234,7 @@ impl Driver {
             if self.engine.is_done() && self.entries.is_empty() {
                 return self.poll_end(cx).map(Step::Over);
             }
-            if !read && !served && !written {
+            if !read && !served && !written && !is_kept {
                 if self.entries.is_empty() {
                     self.buffer.rest();
                 }
@@ -303,6 +313,7 @@ impl Driver {
                 Http2Event::Trailers { id, fields } => self.deliver(id, Part::Trailers(fields), true),
                 Http2Event::Reset { id, code, by_peer, unprocessed } => {
                     if let Some(entry) = self.entries.remove(id) {
+                        self.woke |= entry.attended;
                         entry.stream.fail(match (by_peer, unprocessed) {
                             (true, true) if code != ErrorCode::REFUSED_STREAM || self.went.is_some() => {
                                 StreamError::gone_away()
@@ -334,6 +345,7 @@ impl Driver {
             // Of a stream that was given up here.
             return self.engine.read(id, arrived);
         };
+        self.woke |= entry.attended;
         let (waiting, unread) = entry.stream.deliver(self.way, part, end);
         entry.owed += arrived;
         entry.received |= end;
@@ -357,6 +369,7 @@ impl Driver {
     /// Whether there may be more to take.
     fn pump_once(&mut self, id: u32) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
+        self.woke |= std::mem::replace(&mut entry.attended, true);
         let room = if entry.sent { 0 } else { self.engine.room(id) };
         let standing = entry.stream.take(self.way, (room, AHEAD), entry.received, (&self.ready, id), &mut self.leaving);
         let read = entry.settle(standing.waiting, standing.unread);

@@ -78,6 +78,11 @@ impl Connection {
         self.driver.pump(id);
     }
 
+    /// Whether other tasks may have been woken since this was asked last.
+    pub(in crate::transport) fn has_woken(&mut self) -> bool {
+        self.driver.has_woken()
+    }
+
     /// Takes no more calls, and ends when those that are here have ended.
     pub(in crate::transport) fn graceful_shutdown(&mut self) {
         self.driver.engine.drain();

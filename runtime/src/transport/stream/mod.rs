@@ -41,6 +41,8 @@ struct State {
     carrier: Option<Carrier>,
     /// Whether the carrier waits for what arrived to be read.
     carrier_waits: bool,
+    /// Whether the server's handler has paused, so that nobody flushes what it notes.
+    paused: bool,
     /// How many of the client's halves there are.
     client_halves: u8,
 }

@@ -245,7 +245,15 @@ impl Chunks {
     }
 
     fn append<E>(&mut self, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<(), E> {
-        self.size += self.more.get_or_insert_default().add(write)?;
+        let more = self.more.get_or_insert_default();
+        match more.add(write) {
+            Ok(added) => self.size += added,
+            Err(error) => {
+                // Whoever did not write may have taken away.
+                self.size = self.first.len() + more.rest.iter().map(Bytes::len).sum::<usize>() + more.tail.len();
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -344,5 +352,24 @@ mod tests {
             }
             assert_eq!((got == expected, chunks.size), (true, 0), "{seed}");
         }
+    }
+
+    #[test]
+    fn what_was_not_written_whole_is_taken_back_and_what_was_taken_away_is_not_counted() {
+        let mut chunks = Chunks::default();
+        chunks.push(Bytes::from_static(b"first"));
+        let write = |to: &mut BytesMut, bytes: &[u8], result: Result<(), ()>| {
+            to.extend_from_slice(bytes);
+            result
+        };
+        chunks.append(|to| write(to, b"second", Ok(()))).unwrap();
+        assert!(chunks.append(|to| write(to, b"half", Err(()))).is_err());
+        assert_eq!(chunks.size, 11);
+        let take_away = |to: &mut BytesMut| {
+            to.clear();
+            Err::<(), ()>(())
+        };
+        assert!(chunks.append(take_away).is_err());
+        assert_eq!((chunks.size, chunks.pop().as_deref(), chunks.pop()), (5, Some(&b"first"[..]), None));
     }
 }

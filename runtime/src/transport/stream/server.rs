@@ -57,7 +57,11 @@ impl Drop for RequestStream {
         let is_read = state.requests.ended && state.requests.size() == 0;
         state.requests.abandon();
         if !is_read {
-            state.call_carrier();
+            state.note_change();
+        }
+        // Where it was dropped by another task than the handler's, nobody flushes.
+        if state.paused {
+            state.call_noted_carrier();
         }
     }
 }
@@ -140,7 +144,14 @@ impl ResponseStream {
 
     /// What was sent so far leaves now. Called when the handler has paused.
     pub(crate) fn flush(&mut self) {
-        self.stream.lock().call_noted_carrier();
+        let mut state = self.stream.lock();
+        state.paused = true;
+        state.call_noted_carrier();
+    }
+
+    /// The handler goes on.
+    pub(crate) fn resume(&mut self) {
+        self.stream.lock().paused = false;
     }
 
     /// Ends the call at once in both directions, with CANCEL.
