@@ -108,7 +108,7 @@ impl<T> StreamMap<T> {
 
     fn place(&self, id: u32) -> usize {
         // The number of places is a power of two.
-        id as usize / 2 & self.places.len().wrapping_sub(1)
+        (id as usize / 2) & self.places.len().wrapping_sub(1)
     }
 
     fn resize(&mut self, places: usize) {

@@ -115,8 +115,11 @@ impl Owner for Requests {
 
     /// A request that came whole is served while all of it is at hand.
     fn arrived(&mut self, id: u32) -> ControlFlow<()> {
-        self.next = self.waiting.pop_back_if(|request| request.id == id);
-        if self.next.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.waiting.back().is_none_or(|request| request.id != id) {
+            return ControlFlow::Continue(());
+        }
+        self.next = self.waiting.pop_back();
+        ControlFlow::Break(())
     }
 
     fn act(&mut self, _: &mut Driver) -> ControlFlow<()> {

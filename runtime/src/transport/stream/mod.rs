@@ -211,7 +211,8 @@ impl Stream {
         let arriving = state.queue(way.back());
         let (unread, waiting) = (arriving.unread, arriving.size());
         let failed = state.error.is_some();
-        if !failed && !(sent && received) {
+        let is_over = failed || sent && received;
+        if !is_over {
             state.carrier_waits = waiting > ahead;
             state.carrier.get_or_insert_with(|| Carrier::new(ready, id)).has_come();
         }
