@@ -48,6 +48,11 @@ pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &E
     let Some(size) = buffer.len().checked_sub(PREFIX) else {
         return Err(Status::internal("the codec took away what it was to append to"));
     };
+    if let Some(expected) = expected
+        && size != expected
+    {
+        return Err(wrong_size(expected, size));
+    }
     check_size(size, encoding.limit)?;
     if let Some(packed) = compress(&buffer[PREFIX..], encoding) {
         return Ok(packed);
@@ -64,6 +69,10 @@ fn check_size(size: usize, limit: usize) -> Result<(), Status> {
     Err(Status::resource_exhausted(format!(
         "message of {size} bytes is larger than the limit for sending, {limit} bytes (max_send_message_size)"
     )))
+}
+
+fn wrong_size(said: usize, wrote: usize) -> Status {
+    Status::internal(format!("the codec said that the message has {said} bytes (Codec::encoded_len) and wrote {wrote}"))
 }
 
 /// The size of a message that is small enough to be written where it waits, beside others: its bytes are copied once less.
@@ -89,7 +98,7 @@ pub(crate) fn append<T: 'static>(
         .encode(message, buffer)
         .map_err(|error| Status::internal(format!("cannot encode the message: {error}")).with_source(error))?;
     if buffer.len() != before + size {
-        return Err(Status::internal(format!("the codec did not write the {size} bytes that it said it would")));
+        return Err(wrong_size(size, buffer.len().saturating_sub(before)));
     }
     Ok(())
 }

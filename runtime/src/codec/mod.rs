@@ -20,7 +20,9 @@ pub trait Codec<T: 'static>: fmt::Debug + Send + Sync + 'static {
     /// Whatever keeps the message from being written; the call ends in INTERNAL with it.
     fn encode(&self, message: &T, buffer: &mut BytesMut) -> Result<(), CodecError>;
 
-    /// How many bytes [`encode`](Self::encode) will append, where that is known before: room is made for so many.
+    /// How many bytes [`encode`](Self::encode) will append, where that is known before: room is made for so many, and small
+    /// messages of a stream are written side by side. It has to be exact: the call ends in INTERNAL where `encode` writes another
+    /// number. `None`, which it is unless said otherwise, is always right.
     fn encoded_len(&self, message: &T) -> Option<usize> {
         let _ = message;
         None

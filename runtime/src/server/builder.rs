@@ -30,7 +30,11 @@ const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
 ///
 /// A handler that blocks all the same never holds up the other calls of its connection for ever, as long as the runtime has
 /// another thread: one that blocks the task of its connection is noticed within 0.2 s, and another task takes the connection
-/// over. What a handler has sent before it blocks leaves with whatever else its connection does, or when it goes on.
+/// over. Likewise for a runtime whose other threads sleep while a handler blocks: one is woken within 0.2 s, and until then timers,
+/// deadlines and all connections stand still. On a current-thread runtime they do for as long as it blocks. What a handler has sent
+/// before it blocks leaves with whatever else its connection does, or when it goes on. Compression works on the same threads.
+///
+/// A handler that returns after its call's deadline has its result replaced by DEADLINE_EXCEEDED.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), callwright::BindError> {

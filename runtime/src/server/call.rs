@@ -138,6 +138,10 @@ impl Call {
         }
         match polled {
             Ok(Poll::Pending) => return Poll::Pending,
+            // What comes late is no answer: the client has given the call up.
+            Ok(Poll::Ready(_)) if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                self.exchange.finish_deadline_exceeded();
+            }
             Ok(Poll::Ready(result)) => self.exchange.finish(result),
             Err(_) => self.exchange.finish_panicked(),
         }

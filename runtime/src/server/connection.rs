@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::call::Call;
 use super::request::Requested;
 use super::shared::Shared;
-use super::watchdog::{self, Look, Watched};
+use super::watchdog::{self, Handlers, Look, Watched};
 use crate::stats::{Moment, SocketStats};
 use crate::transport::Address;
 use crate::transport::server::{Connection, Incoming};
@@ -49,6 +49,7 @@ pub(super) async fn serve(
         peer,
         socket: record.socket().clone(),
         now: Moment::now(),
+        handlers: Arc::default(),
         waiting: JoinSet::new(),
         requested: Vec::new(),
     };
@@ -109,6 +110,11 @@ impl Served {
             // Somebody drives it.
             Err(TryLockError::WouldBlock) => return Look::Busy,
         };
+        let handlers = state.calls.handlers.look();
+        if handlers == Look::Kept {
+            // It wakes a thread, and that one looks at the sockets before it sleeps again.
+            self.runtime.spawn(async {});
+        }
         let look = state.turn.look();
         if look == Look::Kept {
             state.turn = Arc::default();
@@ -124,7 +130,7 @@ impl Served {
             });
             self.lock_rescuers().push(rescuer);
         }
-        look
+        if look == Look::Quiet { handlers } else { look }
     }
 
     fn close(&self) {
@@ -209,12 +215,12 @@ impl Future for Turn<'_> {
                         state.running = None;
                     }
                     if polled.is_pending() {
-                        state.calls.waiting.spawn(call);
+                        state.calls.spawn(call);
                         woke = true;
                     }
                 }
                 Some(call) => {
-                    state.calls.waiting.spawn(call);
+                    state.calls.spawn(call);
                     woke = true;
                 }
                 None => {}
@@ -266,6 +272,7 @@ struct Calls {
     socket: Arc<SocketStats>,
     /// About what time it is.
     now: Moment,
+    handlers: Arc<Handlers>,
     /// Those that have waited for something, or may: each on a task of its own.
     waiting: JoinSet<()>,
     /// What the requests that come again and again ask for.
@@ -277,6 +284,15 @@ impl Calls {
     fn begin(&mut self, incoming: Incoming) -> Option<Call> {
         let requested = self.requested(&incoming);
         Call::new(incoming, requested, self.socket.open_remote(self.now), &self.peer, &self.shared, self.now)
+    }
+
+    /// Gives a call a task of its own.
+    fn spawn(&mut self, mut call: Call) {
+        let handlers = self.handlers.clone();
+        self.waiting.spawn(poll_fn(move |cx| {
+            let _at_work = handlers.work();
+            Pin::new(&mut call).poll(cx)
+        }));
     }
 
     fn requested(&mut self, incoming: &Incoming) -> Arc<Requested> {

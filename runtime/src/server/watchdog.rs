@@ -1,10 +1,13 @@
 //! Notices when a handler keeps the task of its connection, and has another task take the connection over.
 //!
+//! A handler on a task of its own that blocks its thread can stop a whole runtime whose other threads sleep: none of them looks at
+//! the sockets until something wakes one. So one is woken then.
+//!
 //! Only calls of methods that have shown to be [quick](super::pace) run on the task of their connection, so that this hardly ever
 //! has anything to do. One thread looks after all connections of the process, ten times a second while calls run there, and sleeps
 //! otherwise.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -33,9 +36,7 @@ impl Watched {
     /// A call begins to run.
     pub(super) fn begin(&self) {
         self.step();
-        if SLEEPS.load(Ordering::Relaxed) {
-            wake();
-        }
+        wake_if_asleep();
     }
 
     /// It has paused or ended.
@@ -56,6 +57,46 @@ impl Watched {
             _ if steps == seen => Look::Quiet,
             _ => Look::Busy,
         }
+    }
+}
+
+/// The handlers of a connection that run on tasks of their own.
+#[derive(Debug, Default)]
+pub(super) struct Handlers {
+    /// How many are at work at this moment, and how often one was.
+    at_work: AtomicUsize,
+    times: AtomicU64,
+    /// What that was at the last look.
+    seen: AtomicU64,
+}
+
+impl Handlers {
+    /// One is at work until what this gives is dropped.
+    pub(super) fn work(&self) -> AtWork<'_> {
+        self.at_work.fetch_add(1, Ordering::Relaxed);
+        self.times.fetch_add(1, Ordering::Release);
+        wake_if_asleep();
+        AtWork(self)
+    }
+
+    /// What happened since the last look.
+    pub(super) fn look(&self) -> Look {
+        let times = self.times.load(Ordering::Acquire);
+        let is_same = self.seen.swap(times, Ordering::Relaxed) == times;
+        match self.at_work.load(Ordering::Relaxed) > 0 {
+            true if is_same => Look::Kept,
+            _ if is_same => Look::Quiet,
+            _ => Look::Busy,
+        }
+    }
+}
+
+/// A handler is at work.
+pub(super) struct AtWork<'a>(&'a Handlers);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -86,8 +127,9 @@ pub(super) fn watch(connection: &Arc<Served>) {
     connections.push(Arc::downgrade(connection));
 }
 
-fn wake() {
-    if SLEEPS.swap(false, Ordering::AcqRel)
+fn wake_if_asleep() {
+    if SLEEPS.load(Ordering::Relaxed)
+        && SLEEPS.swap(false, Ordering::AcqRel)
         && let Some(Some(thread)) = THREAD.get()
     {
         thread.unpark();
@@ -127,6 +169,19 @@ fn look_at_all() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handler_that_is_at_work_at_two_looks_keeps_its_thread() {
+        let handlers = Handlers::default();
+        drop(handlers.work());
+        assert_eq!([handlers.look(), handlers.look()], [Look::Busy, Look::Quiet]);
+        let one = handlers.work();
+        assert_eq!([handlers.look(), handlers.look(), handlers.look()], [Look::Busy, Look::Kept, Look::Kept]);
+        drop(handlers.work());
+        assert_eq!([handlers.look(), handlers.look()], [Look::Busy, Look::Kept]);
+        drop(one);
+        assert_eq!(handlers.look(), Look::Quiet);
+    }
 
     #[test]
     fn a_call_that_runs_at_two_looks_keeps_its_connection() {

@@ -28,6 +28,8 @@ const MANY: usize = 100;
 struct Work {
     released: Mutex<Receiver<()>>,
     blocked: tokio::sync::mpsc::UnboundedSender<()>,
+    /// How its calls have ended.
+    ended: tokio::sync::mpsc::UnboundedSender<Code>,
 }
 
 impl Work {
@@ -36,8 +38,10 @@ impl Work {
         self.released.lock().unwrap().recv_timeout(LONG).unwrap();
     }
 
-    async fn work(&self, request: String) -> Result<String, Status> {
+    async fn work(&self, request: String, context: &mut ServerContext) -> Result<String, Status> {
         if request == "block" {
+            let ended = self.ended.clone();
+            context.on_done(move |outcome| ended.send(outcome.status().code()).unwrap());
             self.block();
         }
         Ok(request)
@@ -79,7 +83,7 @@ impl Service for Work {
     fn register(self, methods: &mut Methods) {
         methods
             .service("test.Work", Arc::new(self))
-            .unary(DO, |work, request, _: &mut ServerContext| Box::pin(work.work(request)))
+            .unary(DO, |work, request, context: &mut ServerContext| Box::pin(work.work(request, context)))
             .unary(SLOW, |work, request, _: &mut ServerContext| Box::pin(work.slow(request)))
             .server_streaming(TELL, |work, request, responses, _: &mut ServerContext| {
                 Box::pin(work.tell(request, responses))
@@ -93,15 +97,17 @@ struct Working {
     channel: Channel,
     release: Sender<()>,
     blocked: tokio::sync::mpsc::UnboundedReceiver<()>,
+    ended: tokio::sync::mpsc::UnboundedReceiver<Code>,
 }
 
 impl Working {
     async fn new(address: &str) -> Working {
         let (release, released) = line();
         let (sender, blocked) = tokio::sync::mpsc::unbounded_channel();
-        let work = Work { released: Mutex::new(released), blocked: sender };
+        let (ends, ended) = tokio::sync::mpsc::unbounded_channel();
+        let work = Work { released: Mutex::new(released), blocked: sender, ended: ends };
         let server = Server::builder().add_service(work).bind(address).await.unwrap();
-        Working { channel: channel_to(&server), server, release, blocked }
+        Working { channel: channel_to(&server), server, release, blocked, ended }
     }
 
     fn call(&self, request: &str) -> Call<Unary, String, String> {
@@ -257,4 +263,28 @@ async fn a_connection_that_was_taken_over_while_its_peer_had_to_wait_goes_on() {
     raw.answered(7).await;
     working.release.send(()).unwrap();
     raw.answered(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_other_threads_sleep_goes_on_while_a_handler_blocks() {
+    let own = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut working = own.spawn(Working::new("127.0.0.1:0")).await.unwrap();
+    // The server's runtime has nothing else to do than the server: the client is here.
+    working.channel = channel_to(&working.server);
+    let block = under_way(working.call("block"));
+    working.blocked.recv().await.unwrap();
+    assert_eq!(working.call("quick").await.unwrap(), "quick");
+    working.release.send(()).unwrap();
+    assert_eq!(block.await.unwrap().unwrap(), "block");
+    own.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_a_handler_returns_after_its_deadline_is_no_answer() {
+    let mut working = Working::new("127.0.0.1:0").await;
+    let call = under_way(working.call("block").timeout(Duration::from_millis(100)));
+    working.blocked.recv().await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+    working.release.send(()).unwrap();
+    assert_eq!(working.ended.recv().await.unwrap(), Code::DeadlineExceeded);
 }
