@@ -15,10 +15,13 @@ impl WakerSlot {
         }
     }
 
-    /// Wakes the task that waits, if one does.
-    pub(crate) fn wake(&mut self) {
-        if let Some(waker) = self.0.take() {
+    /// Wakes the task that waits, if one does; whether one did.
+    pub(crate) fn wake(&mut self) -> bool {
+        let waker = self.0.take();
+        let waits = waker.is_some();
+        if let Some(waker) = waker {
             waker.wake();
         }
+        waits
     }
 }

@@ -369,9 +369,10 @@ impl Driver {
     /// Whether there may be more to take.
     fn pump_once(&mut self, id: u32) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
-        self.woke |= std::mem::replace(&mut entry.attended, true);
+        entry.attended = true;
         let room = if entry.sent { 0 } else { self.engine.room(id) };
         let standing = entry.stream.take(self.way, (room, AHEAD), entry.received, (&self.ready, id), &mut self.leaving);
+        self.woke |= std::mem::take(&mut self.leaving.woke);
         let read = entry.settle(standing.waiting, standing.unread);
         if read > 0 {
             self.engine.read(id, read);
@@ -404,7 +405,7 @@ impl Driver {
 
     /// Sends what was taken out of a stream; with `ends` it is all.
     fn send_leaving(&mut self, id: u32, ends: bool) {
-        let Leaving { head, data, trailers } = &mut self.leaving;
+        let Leaving { head, data, trailers, .. } = &mut self.leaving;
         let mut ended = false;
         if let Some(Head { status, headers, end }) = head.take() {
             self.engine.respond(id, status, &headers, end);

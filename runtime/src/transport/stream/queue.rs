@@ -49,6 +49,8 @@ pub(in crate::transport) struct Leaving {
     pub(in crate::transport) head: Option<Head>,
     pub(in crate::transport) data: Vec<Bytes>,
     pub(in crate::transport) trailers: Option<Fields>,
+    /// Whether somebody waited for room.
+    pub(in crate::transport) woke: bool,
 }
 
 /// What goes one way.
@@ -175,9 +177,7 @@ impl Queue {
             taken += data.len();
             to.data.push(data);
         }
-        if taken > 0 {
-            self.writer.wake();
-        }
+        to.woke |= taken > 0 && self.writer.wake();
         if self.data.size > 0 {
             return false;
         }
