@@ -253,10 +253,8 @@ impl Exchange {
     /// Sends a message that is small and goes out plain, if it can leave without waiting; `false` where it has to be sent as any
     /// other.
     pub(super) fn send_small<T: 'static>(&self, codec: &dyn Codec<T>, message: &T) -> Result<bool, Status> {
-        let Some(size) = frame::small_size(codec, message, self.core().settings().messages.max_send_size) else {
-            return Ok(false);
-        };
-        self.write_small(frame::PREFIX + size, &mut |buffer| frame::append(codec, message, size, buffer))
+        let limit = self.core().settings().messages.max_send_size;
+        frame::send_small(codec, message, limit, |size, write| self.write_small(size, write))
     }
 
     fn write_small(

@@ -14,7 +14,7 @@ use crate::spare_memory;
 use crate::status::Status;
 
 /// What is before each message.
-pub(crate) const PREFIX: usize = 5;
+const PREFIX: usize = 5;
 
 const COMPRESSED: u8 = 1;
 
@@ -75,21 +75,27 @@ fn wrong_size(said: usize, wrote: usize) -> Status {
     Status::internal(format!("the codec said that the message has {said} bytes (Codec::encoded_len) and wrote {wrote}"))
 }
 
-/// The size of a message that is small enough to be written where it waits, beside others: its bytes are copied once less.
-pub(crate) fn small_size<T: 'static>(codec: &dyn Codec<T>, message: &T, limit: usize) -> Option<usize> {
-    codec.encoded_len(message).filter(|size| *size < SMALL && *size <= limit)
+/// Has a message that is small enough written where it waits, beside others: its bytes are copied once less. `send` is given the
+/// size with the prefix, and what writes that; `false` for a message that is to be [encoded](encode) by itself.
+///
+/// # Errors
+/// What `send` gives, and INTERNAL when the codec refuses the message, or writes another number of bytes than it said.
+pub(crate) fn send_small<T: 'static>(
+    codec: &dyn Codec<T>,
+    message: &T,
+    limit: usize,
+    send: impl FnOnce(usize, &mut dyn FnMut(&mut BytesMut) -> Result<(), Status>) -> Result<bool, Status>,
+) -> Result<bool, Status> {
+    match codec.encoded_len(message) {
+        Some(size) if size < SMALL && size <= limit => {
+            send(PREFIX + size, &mut |buffer| append(codec, message, size, buffer))
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Appends one small message of this size, plain, with its prefix.
-///
-/// # Errors
-/// INTERNAL when the codec refuses the message, or writes another number of bytes than it said.
-pub(crate) fn append<T: 'static>(
-    codec: &dyn Codec<T>,
-    message: &T,
-    size: usize,
-    buffer: &mut BytesMut,
-) -> Result<(), Status> {
+fn append<T: 'static>(codec: &dyn Codec<T>, message: &T, size: usize, buffer: &mut BytesMut) -> Result<(), Status> {
     buffer.reserve(PREFIX + size);
     buffer.put_u8(0);
     buffer.put_u32(size as u32);
