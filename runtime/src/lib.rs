@@ -95,6 +95,7 @@
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
 //! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
+//! | `service-config` | service configs in JSON: `service_config::ServiceConfig::from_json` |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
@@ -125,10 +126,14 @@ pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
+#[cfg(any(feature = "dynamic", feature = "service-config"))]
+mod unique_json;
 mod waker_slot;
 
 pub use address::Address;
 pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, ServerStreaming, Unary};
+/// Settings of a channel and its calls that whoever runs a service gives its clients.
+pub use channel::service_config;
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
 };

@@ -12,6 +12,7 @@ mod reader;
 mod replay;
 mod reply;
 mod sender;
+pub mod service_config;
 mod state;
 mod streaming;
 mod subchannel;

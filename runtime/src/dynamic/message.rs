@@ -11,8 +11,9 @@ use serde_path_to_error::Track;
 
 use super::DynamicError;
 use super::codec::check_type;
-use super::json::{self, Unique};
+use super::json;
 use super::print::Printer;
+use crate::unique_json::Unique;
 
 /// What a dynamic call can send: JSON as text or as a value, a [`DynamicMessage`], or any prost message.
 #[derive(Clone)]
