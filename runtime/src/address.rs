@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The address of a peer: IP and port, a Unix socket, or a name within the process.
+/// The address of a peer: IP and port, a Unix socket of either kind, or a name within the process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -12,6 +12,9 @@ pub enum Address {
     Ip(SocketAddr),
     /// A Unix domain socket; a client's own end usually has no path.
     Unix(Option<PathBuf>),
+    /// A Unix domain socket in the abstract namespace, which has no file: its name, without the null byte that stands before
+    /// it. On Linux only.
+    UnixAbstract(Vec<u8>),
     /// A server in the same process, by its name.
     Inproc(String),
 }
@@ -21,29 +24,30 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
-            Address::Unix(_) | Address::Inproc(_) => None,
+            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) => None,
         }
     }
 
     /// As gRPC names peers: `ipv4:127.0.0.1:50051`, `ipv6:[::1]:50051`, `unix:/run/service.sock`,
-    /// `inproc:name`.
+    /// `unix-abstract:name`, `inproc:name`.
     pub fn to_uri(&self) -> String {
         match self {
             Address::Ip(SocketAddr::V4(address)) => format!("ipv4:{address}"),
             Address::Ip(SocketAddr::V6(address)) => format!("ipv6:{address}"),
-            Address::Unix(_) | Address::Inproc(_) => self.to_string(),
+            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) => self.to_string(),
         }
     }
 }
 
 impl fmt::Display for Address {
     /// What a client can connect to and a server can bind: `127.0.0.1:50051`, `[::1]:50051`, `unix:/run/service.sock`,
-    /// `inproc:name`.
+    /// `unix-abstract:name`, `inproc:name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Ip(address) => write!(f, "{address}"),
             Address::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Address::Unix(None) => f.write_str("unix:"),
+            Address::UnixAbstract(name) => write!(f, "unix-abstract:{}", String::from_utf8_lossy(name)),
             Address::Inproc(name) => write!(f, "inproc:{name}"),
         }
     }

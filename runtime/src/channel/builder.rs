@@ -12,6 +12,7 @@ use super::target::{Target, TargetError};
 use super::{Channel, connectivity::Lease};
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
+use crate::transport::ConnectOptions;
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
@@ -51,6 +52,7 @@ pub(super) struct Settings {
     pub(super) queue_limit: usize,
     pub(super) user_agent: HeaderValue,
     pub(super) authority: Option<Authority>,
+    pub(super) connect: ConnectOptions,
 }
 
 /// Sets up a [`Channel`]; made by [`Channel::builder`].
@@ -71,6 +73,7 @@ impl ChannelBuilder {
             queue_limit: DEFAULT_QUEUE_LIMIT,
             user_agent: HeaderValue::from_static(USER_AGENT),
             authority: None,
+            connect: ConnectOptions::default(),
         };
         ChannelBuilder { target, settings, user_agent: None, authority: None }
     }

@@ -69,7 +69,7 @@ async fn connect(core: &Core, attempt: Attempt, subchannels: &mut Subchannels) -
     subchannels.0.retain(|known| addresses.contains(known.address()));
     for address in &addresses {
         let stats = subchannels.to(core, address);
-        match tokio::time::timeout_at(attempt.give_up_at, Subchannel::connect(&stats)).await {
+        match tokio::time::timeout_at(attempt.give_up_at, Subchannel::connect(&stats, &core.settings().connect)).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => errors.push(error),
             Err(_) => {

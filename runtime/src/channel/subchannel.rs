@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::call::ConnectivityState;
 use crate::stats::{Moment, SocketStats, StreamRecord, SubchannelStats};
 use crate::transport::client::{self, Closer, Connection, Permit, ReplyStream, RequestHead, SendStream};
-use crate::transport::{Address, ConnectError, Event, StreamError};
+use crate::transport::{Address, ConnectError, ConnectOptions, Event, StreamError};
 
 /// A connection; clones share it.
 #[derive(Clone, Debug)]
@@ -38,9 +38,12 @@ pub(super) struct CallRecord {
 
 impl Subchannel {
     /// Connects to the address of these counters.
-    pub(super) async fn connect(stats: &Arc<SubchannelStats>) -> Result<Subchannel, ConnectError> {
+    pub(super) async fn connect(
+        stats: &Arc<SubchannelStats>,
+        options: &ConnectOptions,
+    ) -> Result<Subchannel, ConnectError> {
         stats.enter(ConnectivityState::Connecting, None);
-        match client::connect(stats.address()).await {
+        match client::connect(stats.address(), options).await {
             Ok(connection) => {
                 let socket = stats.connected(connection.local_address().cloned());
                 stats.enter(ConnectivityState::Ready, None);

@@ -19,7 +19,9 @@ pub(super) fn address(address: &Address) -> ProtoAddress {
             let filename = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
             Kind::UdsAddress(UdsAddress { filename })
         }
-        Address::Inproc(_) => Kind::OtherAddress(OtherAddress { name: address.to_uri(), value: None }),
+        Address::UnixAbstract(_) | Address::Inproc(_) => {
+            Kind::OtherAddress(OtherAddress { name: address.to_uri(), value: None })
+        }
     };
     ProtoAddress { address: Some(kind) }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use crate::transport::Address;
 
 /// Where a server is to listen: `host:port` (port 0 for any free one), `:port` for all interfaces, `unix:path`,
-/// `inproc:name`, or a `SocketAddr`.
+/// `unix-abstract:name` (Linux), `inproc:name`, or a `SocketAddr`.
 ///
 /// Made from text, from a [`SocketAddr`] and from an [`Address`]; whether it makes sense is said by
 /// [`bind`](crate::ServerBuilder::bind).
@@ -25,6 +25,13 @@ impl ListenAddress {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.trim_start_matches("//") {
                 "" => Err("the path of the Unix socket is empty".into()),
+                _ => Ok(text.to_owned()),
+            };
+        }
+        if let Some(name) = text.strip_prefix("unix-abstract:") {
+            return match name {
+                "" => Err("the name of the abstract Unix socket is empty".into()),
+                name if name.contains('\0') => Err("the name of the abstract Unix socket has a null byte".into()),
                 _ => Ok(text.to_owned()),
             };
         }
@@ -97,6 +104,7 @@ mod tests {
             ("ipv6:[::1]:80", "[::1]:80"),
             (":8080", "[::]:8080"),
             ("inproc:greeter", "inproc:greeter"),
+            ("unix-abstract:greeter", "unix-abstract:greeter"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:///run/a.sock", "unix:///run/a.sock"),
         ] {
@@ -120,6 +128,8 @@ mod tests {
             ("dns:///127.0.0.1:0", "for clients"),
             ("unix:", "empty"),
             ("unix://", "empty"),
+            ("unix-abstract:", "empty"),
+            ("unix-abstract:a\0b", "null byte"),
         ] {
             let problem = ListenAddress::from(given).checked().expect_err(given);
             assert!(problem.contains(why), "{given}: {problem}");

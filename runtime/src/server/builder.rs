@@ -66,7 +66,7 @@ impl Server {
 pub enum BindError {
     /// The address makes no sense.
     #[error(
-        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, inproc:name)"
+        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, unix-abstract:name, inproc:name)"
     )]
     Address {
         /// The address that was given.
@@ -178,7 +178,7 @@ impl ServerBuilder {
     }
 
     /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
-    /// a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free).
+    /// `unix-abstract:name`, a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free).
     ///
     /// # Errors
     /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.

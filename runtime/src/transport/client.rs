@@ -13,7 +13,7 @@ use super::io::Io;
 use super::limits::Limits;
 pub(crate) use super::limits::Permit;
 pub(crate) use super::stream::{ReplyStream, SendStream};
-use super::{Address, ConnectError, Fields, Stage, StreamError, http2};
+use super::{Address, ConnectError, ConnectOptions, Fields, Stage, StreamError, http2};
 use crate::metadata::entry_size;
 
 /// The head of a request.
@@ -81,7 +81,7 @@ pub(crate) struct Opened {
 }
 
 /// Connects, and waits until the server has said how many streams it takes.
-pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(address: &Address, _options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let limits = Arc::new(Limits::default());
     let failed = |error| ConnectError::new(address, Stage::Connect, error);
     let (link, life, local) = match address {
@@ -89,7 +89,7 @@ pub(crate) async fn connect(address: &Address) -> Result<Connection, ConnectErro
             let (link, life) = inproc::connect(name, &limits).await.map_err(failed)?;
             (Link::Inproc(link), life, Some(address.clone()))
         }
-        Address::Ip(_) | Address::Unix(_) => {
+        Address::Ip(_) | Address::Unix(_) | Address::UnixAbstract(_) => {
             let io = Io::connect(address).await.map_err(failed)?;
             let local = io.local_address();
             let (link, life) = http2::client::connect(address, io, limits.clone()).await?;

@@ -10,10 +10,13 @@ use super::Address;
 use crate::status::{Code, Status};
 
 /// How far an attempt to connect came.
+#[allow(dead_code, reason = "some stages belong to features")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Resolve,
     Connect,
+    Proxy,
+    Tls,
     Http2,
 }
 
@@ -22,6 +25,8 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Stage::Resolve => "resolve",
             Stage::Connect => "connect",
+            Stage::Proxy => "proxy",
+            Stage::Tls => "TLS",
             Stage::Http2 => "HTTP/2",
         })
     }

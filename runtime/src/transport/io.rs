@@ -1,14 +1,13 @@
 //! A byte stream of any kind that a connection can run on.
 
 use std::io::{self, IoSlice};
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::Address;
+use super::{Address, unix};
 
 /// The socket under a connection.
 #[derive(Debug)]
@@ -29,6 +28,7 @@ impl Io {
                 Ok(Io::Tcp(socket))
             }
             Address::Unix(Some(path)) => Ok(Io::Unix(UnixStream::connect(path).await?)),
+            Address::UnixAbstract(name) => Ok(Io::Unix(UnixStream::connect(unix::abstract_path(name)?).await?)),
             Address::Unix(None) => unsupported("the Unix socket has no path"),
             Address::Inproc(_) => unsupported("the server is in this process and has no socket"),
         }
@@ -40,9 +40,7 @@ impl Io {
     pub(super) fn local_address(&self) -> Option<Address> {
         match self {
             Io::Tcp(socket) => socket.local_addr().ok().map(Address::Ip),
-            Io::Unix(socket) => {
-                socket.local_addr().ok().map(|address| Address::Unix(address.as_pathname().map(Path::to_path_buf)))
-            }
+            Io::Unix(socket) => socket.local_addr().ok().map(|address| unix::address(&address)),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::io::Io;
 use super::server::Socket;
 use super::unix::SocketFile;
-use super::{Address, inproc};
+use super::{Address, inproc, unix};
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -19,15 +19,25 @@ pub(crate) enum Listener {
         file: SocketFile,
         listener: UnixListener,
     },
+    /// A Unix socket without a file, and its name.
+    UnixAbstract {
+        name: Vec<u8>,
+        listener: UnixListener,
+    },
     /// A name that clients in this process connect to.
     Inproc(inproc::Listener),
 }
 
 impl Listener {
-    /// Listens on `host:port`, with the prefix `unix:` on a socket file, with `inproc:` on a name of this process.
+    /// Listens on `host:port`, with the prefix `unix:` on a socket file, with `unix-abstract:` on one without a file, with
+    /// `inproc:` on a name of this process.
     pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
         if let Some(name) = address.strip_prefix("inproc:") {
             return Ok(Listener::Inproc(inproc::Listener::bind(name)?));
+        }
+        if let Some(name) = address.strip_prefix("unix-abstract:") {
+            let listener = UnixListener::bind(unix::abstract_path(name.as_bytes())?)?;
+            return Ok(Listener::UnixAbstract { name: name.into(), listener });
         }
         let Some(path) = address.strip_prefix("unix:") else {
             let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
@@ -42,6 +52,7 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
             Listener::Unix { file, .. } => Ok(Address::Unix(Some(file.path().to_owned()))),
+            Listener::UnixAbstract { name, .. } => Ok(Address::UnixAbstract(name.clone())),
             Listener::Inproc(listener) => Ok(Address::Inproc(listener.name().to_owned())),
         }
     }
@@ -56,9 +67,9 @@ impl Listener {
                 let _ = socket.set_nodelay(true);
                 Ok((Socket::Io(Io::Tcp(socket)), Address::Ip(peer)))
             }
-            Listener::Unix { listener, .. } => {
+            Listener::Unix { listener, .. } | Listener::UnixAbstract { listener, .. } => {
                 let (socket, peer) = listener.accept().await?;
-                Ok((Socket::Io(Io::Unix(socket)), Address::Unix(peer.as_pathname().map(PathBuf::from))))
+                Ok((Socket::Io(Io::Unix(socket)), unix::address(&peer)))
             }
             Listener::Inproc(listener) => {
                 let dial = listener.accept().await;

@@ -10,6 +10,7 @@ mod inproc;
 mod io;
 mod limits;
 mod listener;
+mod options;
 mod ready;
 pub(crate) mod server;
 mod stream;
@@ -18,6 +19,7 @@ mod unix;
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
 pub(crate) use listener::Listener;
+pub(crate) use options::ConnectOptions;
 pub(crate) use stream::Event;
 
 pub(crate) use callwright_http2::{Fields, Head, Headers};

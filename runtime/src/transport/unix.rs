@@ -1,11 +1,49 @@
-//! The socket file of a server: what stands at its path before, and after.
+//! Unix sockets: the socket file of a server, what stands at its path before, and after; and the sockets that have no file.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
+
+use super::Address;
+
+/// A socket in the abstract namespace, as its path is given to the system: a null byte, and the name.
+///
+/// # Errors
+/// Where there are none, which is everywhere but on Linux; and for a name that is empty or has a null byte in it.
+pub(super) fn abstract_path(name: &[u8]) -> io::Result<PathBuf> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "only Linux has abstract Unix sockets"));
+    }
+    if name.is_empty() || name.contains(&0) {
+        let problem = "the name of an abstract Unix socket has at least one byte, and no null byte";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    Ok(PathBuf::from(OsString::from_vec([&[0], name].concat())))
+}
+
+/// The address of a Unix socket, of either kind.
+pub(super) fn address(address: &SocketAddr) -> Address {
+    match abstract_name(address) {
+        Some(name) => Address::UnixAbstract(name.to_vec()),
+        None => Address::Unix(address.as_pathname().map(Path::to_path_buf)),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
+    address.as_abstract_name()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn abstract_name(_: &SocketAddr) -> Option<&[u8]> {
+    None
+}
 
 /// A socket file that this server has bound. Dropping it removes the file, unless another one has taken its place.
 #[derive(Debug)]
