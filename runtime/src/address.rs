@@ -17,6 +17,13 @@ pub enum Address {
     UnixAbstract(Vec<u8>),
     /// A server in the same process, by its name.
     Inproc(String),
+    /// A host by its name, which the system looks up with each connection, and a TCP port.
+    Name {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Address {
@@ -24,7 +31,7 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
-            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) => None,
+            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) | Address::Name { .. } => None,
         }
     }
 
@@ -34,6 +41,7 @@ impl Address {
         match self {
             Address::Ip(SocketAddr::V4(address)) => format!("ipv4:{address}"),
             Address::Ip(SocketAddr::V6(address)) => format!("ipv6:{address}"),
+            Address::Name { .. } => format!("dns:{self}"),
             Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) => self.to_string(),
         }
     }
@@ -49,6 +57,7 @@ impl fmt::Display for Address {
             Address::Unix(None) => f.write_str("unix:"),
             Address::UnixAbstract(name) => write!(f, "unix-abstract:{}", String::from_utf8_lossy(name)),
             Address::Inproc(name) => write!(f, "inproc:{name}"),
+            Address::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }

@@ -133,9 +133,9 @@ mod waker_slot;
 pub use address::Address;
 pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, ServerStreaming, Unary};
 /// Settings of a channel and its calls that whoever runs a service gives its clients.
-pub use channel::service_config;
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
+    TargetUri, balancer, resolver, service_config,
 };
 pub use codec::{BytesCodec, Codec, CodecError, MessageBytes, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};

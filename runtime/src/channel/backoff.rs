@@ -103,7 +103,7 @@ impl Attempts {
 }
 
 /// The longest wait there can be: what is added to the clock must not pass its end.
-const LONGEST: Duration = Duration::from_secs(86_400 * 365);
+pub(super) const LONGEST: Duration = Duration::from_secs(86_400 * 365);
 
 /// `duration * factor`, where a factor that is not a number or too large stands for the longest wait.
 fn scaled(duration: Duration, factor: f64) -> Duration {

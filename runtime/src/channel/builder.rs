@@ -1,5 +1,6 @@
 //! How a channel is set up.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,12 @@ use http::HeaderValue;
 use http::uri::Authority;
 
 use super::backoff::Backoff;
-use super::target::{Target, TargetError};
+use super::balancer::{Balancer, Balancers};
+use super::resolver::{self, Resolver};
+#[cfg(feature = "service-config")]
+use super::service_config;
+use super::service_config::{LoadBalancing, ServiceConfig};
+use super::target::{Resolvers, Target, TargetError, TargetUri};
 use super::{Channel, connectivity::Lease};
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
@@ -16,6 +22,13 @@ use crate::transport::ConnectOptions;
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
+
+/// How long a channel stays connected without calls unless [`ChannelBuilder::idle_timeout`] says otherwise.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// What a call may have sent and still be made again unless [`ChannelBuilder::retry_buffer_limit`] says otherwise, in bytes: what
+/// C-core has.
+const DEFAULT_RETRY_BUFFER_LIMIT: usize = 256 * 1024;
 
 /// Why a channel cannot be built.
 #[derive(Clone, thiserror::Error)]
@@ -27,6 +40,9 @@ pub enum ChannelError {
     /// The default compression cannot be used.
     #[error(transparent)]
     Compression(#[from] CompressionError),
+    /// The service config asks for something that there is not.
+    #[error("the service config cannot be used: {0}")]
+    ServiceConfig(String),
     /// The authority or the user agent is not valid in a header.
     #[error("{option} {value:?} cannot stand in an HTTP header")]
     Header {
@@ -53,6 +69,22 @@ pub(super) struct Settings {
     pub(super) user_agent: HeaderValue,
     pub(super) authority: Option<Authority>,
     pub(super) connect: ConnectOptions,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) max_connections_per_address: usize,
+    pub(super) service_config: Arc<ServiceConfig>,
+    pub(super) balancers: Balancers,
+    /// Whether calls are made again as their policies say.
+    pub(super) retries: bool,
+    pub(super) retry_buffer_limit: usize,
+}
+
+impl Settings {
+    /// The balancer that a service config asks for, or that the channel has where it says nothing.
+    pub(super) fn balancer(&self, config: &ServiceConfig) -> Result<Box<dyn Balancer>, String> {
+        let default = LoadBalancing::default();
+        let policy = config.load_balancing().or_else(|| self.service_config.load_balancing());
+        self.balancers.make(policy.unwrap_or(&default))
+    }
 }
 
 /// Sets up a [`Channel`]; made by [`Channel::builder`].
@@ -61,6 +93,9 @@ pub(super) struct Settings {
 pub struct ChannelBuilder {
     target: String,
     settings: Settings,
+    resolvers: Resolvers,
+    #[cfg(feature = "service-config")]
+    service_config_json: Option<String>,
     user_agent: Option<String>,
     authority: Option<String>,
 }
@@ -74,8 +109,22 @@ impl ChannelBuilder {
             user_agent: HeaderValue::from_static(USER_AGENT),
             authority: None,
             connect: ConnectOptions::default(),
+            idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
+            max_connections_per_address: 1,
+            service_config: Arc::default(),
+            balancers: Balancers::default(),
+            retries: true,
+            retry_buffer_limit: DEFAULT_RETRY_BUFFER_LIMIT,
         };
-        ChannelBuilder { target, settings, user_agent: None, authority: None }
+        ChannelBuilder {
+            target,
+            settings,
+            resolvers: Resolvers::new(),
+            #[cfg(feature = "service-config")]
+            service_config_json: None,
+            user_agent: None,
+            authority: None,
+        }
     }
 
     /// How requests are compressed that do not say otherwise; none unless set.
@@ -139,6 +188,78 @@ impl ChannelBuilder {
         self
     }
 
+    /// What holds for the channel and its calls unless the resolver gives a service config of its own: load balancing, timeouts,
+    /// wait-for-ready, retries.
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.settings.service_config = Arc::new(config);
+        self
+    }
+
+    /// The same in JSON, which may name the balancers that the channel is given. What is wrong with it is said by
+    /// [`build`](Self::build).
+    #[cfg(feature = "service-config")]
+    pub fn service_config_json(mut self, json: impl Into<String>) -> Self {
+        self.service_config_json = Some(json.into());
+        self
+    }
+
+    /// How calls are spread over the target's servers, unless the resolver's service config says so; `pick_first` unless set.
+    /// The same as a service config that says only this, over the one that was set before.
+    pub fn load_balancing(mut self, load_balancing: LoadBalancing) -> Self {
+        let config = Arc::unwrap_or_clone(self.settings.service_config).with_load_balancing(load_balancing);
+        self.settings.service_config = Arc::new(config);
+        self
+    }
+
+    /// Adds a [balancer](crate::balancer) of your own, for service configs that name it; `make` gets its settings as JSON.
+    pub fn balancer<B: Balancer>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&str) -> Result<B, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.balancers.add(name.into(), make);
+        self
+    }
+
+    /// Adds a [resolver](crate::resolver) of your own for targets of this scheme, or in place of the one that there is. `make` is
+    /// called by [`build`](Self::build), where its error is one of the target, and each time that the channel leaves IDLE.
+    pub fn resolver<R: Resolver>(
+        mut self,
+        scheme: impl Into<String>,
+        make: impl Fn(&TargetUri) -> Result<R, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        self.resolvers.insert(scheme.into(), resolver::factory(make));
+        self
+    }
+
+    /// Makes no retries and no hedges, whatever a service config says. A call that no server has looked at is sent again all the
+    /// same (gRFC A6, "transparent retries").
+    pub fn disable_retries(mut self) -> Self {
+        self.settings.retries = false;
+        self
+    }
+
+    /// How much of what a call sends is kept so that it can be made again, in bytes: 256 KiB a call unless set. A call that has sent
+    /// more stays with the attempt that it has.
+    pub fn retry_buffer_limit(mut self, bytes: usize) -> Self {
+        self.settings.retry_buffer_limit = bytes;
+        self
+    }
+
+    /// How long the channel stays connected when no calls are made, after which it is IDLE: 30 min unless set, `None` for ever.
+    /// It is looked at once in this time, so that between one and two of it pass.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How many connections there may be to one address: 1 unless set. With more, another is made when those that there are have
+    /// all the streams that the server allows (gRFC A105); 0 means 1.
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.settings.max_connections_per_address = connections.max(1);
+        self
+    }
+
     /// Put before the channel's own `user-agent`.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
@@ -157,8 +278,14 @@ impl ChannelBuilder {
     /// [`ChannelError`] for a target, a compression or a header value that cannot be used. A server that is not
     /// there is no error here.
     pub fn build(self) -> Result<Channel, ChannelError> {
-        let target: Target = self.target.parse()?;
+        let target = Target::parse(&self.target, &self.resolvers)?;
         let mut settings = self.settings;
+        #[cfg(feature = "service-config")]
+        if let Some(json) = self.service_config_json {
+            let config = service_config::parse(&json, &|name| settings.balancers.has(name));
+            settings.service_config = Arc::new(config.map_err(|error| ChannelError::ServiceConfig(error.to_string()))?);
+        }
+        settings.balancer(&settings.service_config).map_err(ChannelError::ServiceConfig)?;
         settings.messages.compressors.check(settings.messages.compression)?;
         if let Some(user_agent) = self.user_agent {
             settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}"))

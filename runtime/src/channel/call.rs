@@ -22,10 +22,11 @@ use super::options::CallOptions;
 use super::reader::Reader;
 use super::reply::Reply;
 use super::sender::RequestSender;
+use super::service_config::MethodConfig;
 use super::streaming::Streaming;
 use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
 use crate::codec::SharedCodec;
-use crate::codec::frame;
+use crate::codec::frame::{self, Encoding};
 use crate::compression::Compression;
 use crate::metadata::{IntoMetadataValue, Metadata};
 use crate::status::Status;
@@ -145,10 +146,18 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             .find(self.options.compression.unwrap_or(settings.messages.compression))
             .map_err(|error| Status::internal(error.to_string()))?;
         let path = header(path)?;
+        let config = core.call_config(&path);
+        let method = config.as_ref().and_then(|config| config.method.as_deref());
+        if method.is_some_and(|method| method.timeout().is_some()) {
+            runtime()?;
+        }
         let first = match &self.request {
             None => None,
             Some(message) => {
-                Some(frame::encode(request_codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))?)
+                let configured = method.and_then(MethodConfig::max_request_message_bytes);
+                let limit = settings.messages.max_send_size.min(configured.unwrap_or(usize::MAX));
+                let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
+                Some(frame::encode(request_codec.codec(), message, &encoding)?)
             }
         };
         let request = Request {
@@ -158,10 +167,9 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
             deadline,
             compressor,
         };
-        let limit = self.options.max_receive_message_size.unwrap_or(settings.messages.max_receive_size);
         let finished = first.is_some();
-        let exchange = Exchange::start(self.channel.lease().clone(), request, first, finished);
-        let reader = Reader::new(exchange.clone(), limit);
+        let exchange = Exchange::start(self.channel.lease().clone(), request, config, first, finished);
+        let reader = Reader::new(exchange.clone(), self.options.max_receive_message_size);
         Ok(Begun { exchange, reader, request_codec, response_codec })
     }
 }
@@ -311,7 +319,7 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
         self.begin().unwrap_or_else(|status| {
             let (_, request_codec, response_codec) = method.into_parts();
             let exchange = Exchange::failed(lease, status);
-            let reader = Reader::new(exchange.clone(), 0);
+            let reader = Reader::new(exchange.clone(), None);
             Begun { exchange, reader, request_codec, response_codec }
         })
     }

@@ -1,32 +1,40 @@
-//! One call on the wire: waiting for a connection, open, or over; and sent again when the server never saw it.
+//! One call on the wire: waiting for a connection, open, or over; and sent again when the server never saw it, or when its retry
+//! policy says so.
 //!
 //! Both halves of a call, the one that sends and the one that receives, share the exchange. Its lock is never held
 //! while the channel is called.
 
+mod again;
+mod hedges;
+mod queued;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, header};
+use http::HeaderValue;
 use tokio::time::Instant;
 
+use super::configured::CallConfig;
 use super::connectivity::{Core, Lease, Started, closed};
+use super::opened::Opened;
 use super::queue::{QueuedCall, Ticket};
 use super::replay::Replay;
-use super::subchannel::Opened;
-use crate::call::{ConnectivityState, GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use super::service_config::MethodConfig;
+use crate::call::ConnectivityState;
 use crate::codec::{Codec, frame};
 use crate::compression::Compressor;
-use crate::metadata::{self, Metadata};
+use crate::metadata::Metadata;
 use crate::stats::Moment;
-use crate::status::Status;
-use crate::transport::client::RequestHead;
+use crate::status::{Code, Status, wire};
 use crate::transport::{Event, StreamError};
 use crate::waker_slot::WakerSlot;
+use again::Retry;
+use hedges::Hedges;
 
 /// What a call is before it has a stream.
 #[derive(Debug)]
@@ -58,7 +66,30 @@ pub(super) struct Exchange {
     lease: Arc<Lease>,
     ticket: Ticket,
     request: Request,
+    /// What the service config says of it; set once, at the beginning or when the resolver has said what there is.
+    applied: OnceLock<Applied>,
+    /// When the call began, where the config was not known then.
+    began: Option<Instant>,
+    /// How often the call was sent before, but for attempts that no server saw.
+    previous_attempts: AtomicU32,
     state: Mutex<State>,
+    itself: Weak<Exchange>,
+}
+
+/// What the service config says of a call.
+#[derive(Debug)]
+struct Applied {
+    config: CallConfig,
+    deadline: Option<Instant>,
+}
+
+impl Applied {
+    fn new(config: CallConfig, began: Option<Instant>) -> Applied {
+        let timeout = config.method.as_ref().and_then(|method| method.timeout());
+        // A timeout past what the clock can hold is no deadline.
+        let deadline = timeout.and_then(|timeout| began.unwrap_or_else(Instant::now).checked_add(timeout));
+        Applied { config, deadline }
+    }
 }
 
 struct State {
@@ -71,6 +102,7 @@ struct State {
     attempt: u32,
     /// Whether this stream's half-close is on its way.
     end_sent: bool,
+    retry: Retry,
     receiver: WakerSlot,
     sender: WakerSlot,
 }
@@ -83,6 +115,7 @@ impl State {
             peeked: None,
             attempt: 0,
             end_sent: false,
+            retry: Retry::default(),
             receiver: WakerSlot::default(),
             sender: WakerSlot::default(),
         }
@@ -95,7 +128,7 @@ impl State {
         }
         match (&mut self.phase, &mut self.replay) {
             // However large it is: what is kept here is the only copy there is.
-            (Phase::Queued, Some(replay)) => replay.push(&rest.frame),
+            (Phase::Queued | Phase::Waiting, Some(replay)) => replay.push(&rest.frame),
             (Phase::Open(opened), replay) => {
                 if rest.attempt.is_none() {
                     remember(replay, &rest.frame);
@@ -105,32 +138,47 @@ impl State {
                     opened.record.message_sent();
                 }
             }
-            (Phase::Queued | Phase::Over(_), _) => {}
+            (Phase::Hedging(hedges), Some(replay)) => {
+                replay.push(&rest.frame);
+                hedges.send(replay);
+            }
+            (Phase::Queued | Phase::Waiting | Phase::Hedging(_) | Phase::Over(_), _) => {}
         }
     }
 }
 
 enum Phase {
     Queued,
+    /// An attempt failed, and the next one's time has not come.
+    Waiting,
     Open(Opened),
+    /// Several attempts run, and none is the call's yet.
+    Hedging(Box<Hedges>),
     /// Over, for this reason; `None` when the server ended it.
     Over(Option<Status>),
 }
 
 impl Exchange {
     /// Starts the call, which queues or goes out at once. `first` goes out with the head; `finished` says that it is all.
-    pub(super) fn start(lease: Arc<Lease>, request: Request, first: Option<Bytes>, finished: bool) -> Arc<Exchange> {
-        let ticket = lease.core().ticket();
-        let state = Mutex::new(State::new(Phase::Queued, Some(Replay::new(first, finished))));
+    /// `config` is what the service config says of it, where that is known.
+    pub(super) fn start(
+        lease: Arc<Lease>,
+        request: Request,
+        config: Option<CallConfig>,
+        first: Option<Bytes>,
+        finished: bool,
+    ) -> Arc<Exchange> {
         lease.core().stats().counter().start(Moment::now());
-        let exchange = Arc::new(Exchange { lease, ticket, request, state });
-        exchange.clone().enqueue();
+        let replay = Replay::new(first, finished, lease.core().settings().retry_buffer_limit);
+        let exchange = Exchange::new(lease, request, config, State::new(Phase::Queued, Some(replay)));
+        if !exchange.hedge() {
+            exchange.clone().enqueue();
+        }
         exchange
     }
 
     /// A call that could not be made: both halves find this status.
     pub(super) fn failed(lease: Arc<Lease>, status: Status) -> Arc<Exchange> {
-        let ticket = lease.core().ticket();
         let request = Request {
             path: HeaderValue::from_static("/"),
             metadata: Metadata::new(),
@@ -138,7 +186,24 @@ impl Exchange {
             deadline: None,
             compressor: None,
         };
-        Arc::new(Exchange { lease, ticket, request, state: Mutex::new(State::new(Phase::Over(Some(status)), None)) })
+        Exchange::new(lease, request, Some(CallConfig::default()), State::new(Phase::Over(Some(status)), None))
+    }
+
+    fn new(lease: Arc<Lease>, request: Request, config: Option<CallConfig>, state: State) -> Arc<Exchange> {
+        let ticket = lease.core().ticket();
+        let began = config.is_none().then(Instant::now);
+        let applied = config.map(|config| OnceLock::from(Applied::new(config, None))).unwrap_or_default();
+        let (previous_attempts, state) = (AtomicU32::new(0), Mutex::new(state));
+        Arc::new_cyclic(|itself| Exchange {
+            lease,
+            ticket,
+            request,
+            applied,
+            began,
+            previous_attempts,
+            state,
+            itself: itself.clone(),
+        })
     }
 
     /// Gives the call to the channel. Called without the lock.
@@ -161,14 +226,35 @@ impl Exchange {
         &self.request
     }
 
+    /// When the call ends at the latest: as it says, or as the service config does.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let configured = self.applied.get().and_then(|applied| applied.deadline);
+        match (self.request.deadline, configured) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What the service config says of the method.
+    pub(super) fn method_config(&self) -> Option<&MethodConfig> {
+        self.applied.get()?.config.method.as_deref()
+    }
+
+    /// The largest message that it sends, in bytes.
+    pub(super) fn max_send_size(&self) -> usize {
+        let configured = self.method_config().and_then(MethodConfig::max_request_message_bytes);
+        self.core().settings().messages.max_send_size.min(configured.unwrap_or(usize::MAX))
+    }
+
     /// Ready when the call has left the queue: with its stream, or with the status that it ended with.
     pub(super) fn poll_left_queue(&self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         state.receiver.keep(cx.waker());
         match &state.phase {
-            Phase::Queued => Poll::Pending,
+            Phase::Queued | Phase::Waiting => Poll::Pending,
+            Phase::Hedging(hedges) if !hedges.any_open() => Poll::Pending,
             Phase::Over(Some(status)) => Poll::Ready(Err(status.clone())),
-            Phase::Open(_) | Phase::Over(None) => Poll::Ready(Ok(())),
+            Phase::Open(_) | Phase::Hedging(_) | Phase::Over(None) => Poll::Ready(Ok(())),
         }
     }
 
@@ -181,21 +267,42 @@ impl Exchange {
                 return Poll::Ready(Ok(event));
             }
             let error = match &mut state.phase {
-                Phase::Queued => return Poll::Pending,
+                Phase::Queued | Phase::Waiting => return Poll::Pending,
                 Phase::Over(status) => {
                     let status = status.clone().unwrap_or_else(|| Status::internal("the call was read past its end"));
                     return Poll::Ready(Err(status));
                 }
+                Phase::Hedging(_) => {
+                    ready!(self.poll_hedges(&mut state, cx));
+                    continue;
+                }
                 Phase::Open(opened) => match ready!(opened.recv.poll_event(cx)) {
                     Ok(event) => {
                         opened.record.event(&event);
-                        state.replay = None;
-                        return Poll::Ready(Ok(event));
+                        if !self.takes_again(&mut state, &event) {
+                            state.replay = None;
+                            return Poll::Ready(Ok(event));
+                        }
+                        continue;
                     }
                     Err(error) => error,
                 },
             };
             state = self.broken(state, &error);
+        }
+    }
+
+    /// Whether an attempt ended so that the call is made again in place of what the server said.
+    fn takes_again(self: &Arc<Self>, state: &mut State, event: &Event) -> bool {
+        match event {
+            // Anything else commits the call to the attempt (gRFC A6).
+            Event::Headers { headers, end: true, .. } if state.replay.is_some() && self.applied.get().is_some() => {
+                match wire::decode(headers.iter()) {
+                    Some(Err(status)) => self.try_again(state, &status),
+                    Some(Ok(_)) | None => false,
+                }
+            }
+            _ => false,
         }
     }
 
@@ -217,7 +324,14 @@ impl Exchange {
             }
             let state_mut = &mut *state;
             let opened = match &mut state_mut.phase {
-                Phase::Queued => return Poll::Pending,
+                Phase::Queued | Phase::Waiting => return Poll::Pending,
+                Phase::Hedging(_) => {
+                    ready!(self.poll_send_hedged(state_mut, &outgoing.frame));
+                    if matches!(state_mut.phase, Phase::Hedging(_)) {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
                 Phase::Over(status) => return Poll::Ready(Err(status.clone().unwrap_or_else(ended_early))),
                 Phase::Open(opened) => opened,
             };
@@ -237,8 +351,10 @@ impl Exchange {
             let cause = match opened.recv.poll_event(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(event)) => {
                     opened.record.event(&event);
-                    state_mut.peeked = Some(event);
-                    state_mut.replay = None;
+                    if !self.takes_again(state_mut, &event) {
+                        state_mut.peeked = Some(event);
+                        state_mut.replay = None;
+                    }
                     state_mut.receiver.wake();
                     continue;
                 }
@@ -253,8 +369,7 @@ impl Exchange {
     /// Sends a message that is small and goes out plain, if it can leave without waiting; `false` where it has to be sent as any
     /// other.
     pub(super) fn send_small<T: 'static>(&self, codec: &dyn Codec<T>, message: &T) -> Result<bool, Status> {
-        let limit = self.core().settings().messages.max_send_size;
-        frame::send_small(codec, message, limit, |size, write| self.write_small(size, write))
+        frame::send_small(codec, message, self.max_send_size(), |size, write| self.write_small(size, write))
     }
 
     fn write_small(
@@ -295,37 +410,57 @@ impl Exchange {
             replay.finished = true;
         }
         let state = &mut *state;
-        if let Phase::Open(opened) = &mut state.phase
-            && !std::mem::replace(&mut state.end_sent, true)
-        {
+        match (&mut state.phase, &state.replay) {
             // A stream that is over already says so to the receiving half.
-            let _ = opened.send.finish();
+            (Phase::Open(opened), _) if !std::mem::replace(&mut state.end_sent, true) => _ = opened.send.finish(),
+            (Phase::Hedging(hedges), Some(replay)) => hedges.send(replay),
+            _ => {}
         }
     }
 
     /// Ends the call with this status: the server sees a reset, the other half the status.
-    pub(super) fn terminate(&self, status: Option<Status>) {
+    pub(super) fn terminate(&self, status: Status) {
+        let trailing = status.metadata().clone();
+        self.over(Some(status), &trailing);
+    }
+
+    /// Ends the call as the server has, with this behind its messages.
+    pub(super) fn ended(&self, outcome: &Result<Metadata, Status>) {
+        match outcome {
+            Ok(trailing) => self.over(None, trailing),
+            Err(status) => self.over(Some(status.clone()), status.metadata()),
+        }
+    }
+
+    fn over(&self, status: Option<Status>, trailing: &Metadata) {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Over(_)) {
             return;
         }
-        let before = self.end(&mut state, status);
+        let before = self.end(&mut state, status, Some(trailing));
         state.replay = None;
         state.receiver.wake();
         state.sender.wake();
         drop(state);
-        if let Phase::Queued = before {
-            self.core().forget(self.ticket);
+        match before {
+            Phase::Queued => self.core().forget(self.ticket),
+            Phase::Hedging(hedges) => hedges.forget(self.core()),
+            Phase::Waiting | Phase::Open(_) | Phase::Over(_) => {}
         }
     }
 
     /// The call is over, for this reason (`None`: the server ended it with OK); gives the phase before that.
-    fn end(&self, state: &mut State, status: Option<Status>) -> Phase {
-        let succeeded = status.is_none();
-        self.core().stats().counter().end(succeeded);
+    fn end(&self, state: &mut State, status: Option<Status>, trailing: Option<&Metadata>) -> Phase {
+        let code = status.as_ref().map_or(Code::Ok, Status::code);
+        if code == Code::Ok
+            && let Some(throttle) = self.applied.get().and_then(|applied| applied.config.throttle.as_ref())
+        {
+            throttle.succeeded();
+        }
+        self.core().stats().counter().end(code == Code::Ok);
         let mut before = std::mem::replace(&mut state.phase, Phase::Over(status));
         if let Phase::Open(opened) = &mut before {
-            opened.record.end(succeeded);
+            opened.record.end(code, trailing);
         }
         before
     }
@@ -339,123 +474,58 @@ impl Exchange {
 
     /// DEADLINE_EXCEEDED, saying what the call waited for.
     pub(super) fn deadline_exceeded(&self) -> Status {
-        let peer = match &*self.lock() {
-            State { phase: Phase::Open(opened), end_sent, .. } => Some((opened.peer.clone(), *end_sent)),
-            _ => None,
+        let waited = match &*self.lock() {
+            State { phase: Phase::Open(opened), end_sent: true, .. } => Some(format!("for {} to answer", opened.peer)),
+            State { phase: Phase::Open(opened), .. } => {
+                Some(format!("for {} to answer; it may wait for RequestSender::finish() in turn", opened.peer))
+            }
+            State { phase: Phase::Waiting, .. } => Some("for its next attempt".to_owned()),
+            State { phase: Phase::Hedging(hedges), .. } => hedges.describe_wait(),
+            State { phase: Phase::Queued | Phase::Over(_), .. } => None,
         };
-        let waited = match peer {
-            Some((peer, true)) => format!("for {peer} to answer"),
-            Some((peer, false)) => format!("for {peer} to answer; it may wait for RequestSender::finish() in turn"),
-            None => self.core().describe_wait(),
-        };
-        Status::deadline_exceeded(format!("deadline exceeded while the call waited {waited}"))
+        // Without the lock, since the channel is asked.
+        let mut message = waited.unwrap_or_else(|| self.core().describe_wait());
+        if let Some(last) = &self.lock().retry.last {
+            message += &format!("; the attempt before ended in {}: {}", last.code(), last.message());
+        }
+        Status::deadline_exceeded(format!("deadline exceeded while the call waited {message}"))
     }
 
-    /// The stream broke: the call waits for another one if the server never saw it, and is over otherwise.
+    /// The stream broke: the call is made again if the server never saw it, or its policy says so, and is over otherwise.
     fn broken<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, error: &StreamError) -> MutexGuard<'a, State> {
-        let Phase::Open(opened) = std::mem::replace(&mut state.phase, Phase::Queued) else {
+        let Phase::Open(mut opened) = std::mem::replace(&mut state.phase, Phase::Queued) else {
             return state;
         };
-        let again = error.is_unprocessed() && state.replay.as_ref().is_some_and(|replay| !replay.used);
-        if again {
-            if let Some(replay) = &mut state.replay {
-                replay.used = true;
-            }
-            state.attempt += 1;
-            state.end_sent = false;
+        if self.goes_unseen(&mut state, error) {
             drop(state);
             drop(opened);
             self.clone().enqueue();
             return self.lock();
         }
-        let status = if self.core().state() == ConnectivityState::Shutdown {
-            closed()
-        } else if error.is_cancel() && self.request.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            Status::deadline_exceeded(format!("{} gave the call up at its deadline", opened.peer))
-        } else {
-            error.to_status(&opened.peer)
-        };
-        self.end(&mut state, Some(status));
+        let status = self.status_of(error, &opened);
+        opened.record.end(status.code(), None);
+        drop(opened);
+        if !self.try_again(&mut state, &status) {
+            self.end(&mut state, Some(status), None);
+        }
         state.sender.wake();
         state.receiver.wake();
         state
     }
 
+    /// What the call ends with whose stream broke.
+    fn status_of(&self, error: &StreamError, opened: &Opened) -> Status {
+        if self.core().state() == ConnectivityState::Shutdown {
+            closed()
+        } else if error.is_cancel() && self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            Status::deadline_exceeded(format!("{} gave the call up at its deadline", opened.peer))
+        } else {
+            error.to_status(&opened.peer)
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl QueuedCall for Exchange {
-    fn waits_for_ready(&self) -> bool {
-        self.request.wait_for_ready.unwrap_or(false)
-    }
-
-    fn head(&self, limit: usize) -> Result<RequestHead, Status> {
-        // Before anything is made of it: there is no end to what a user may have put in.
-        metadata::check_size(self.request.metadata.size(), limit)?;
-        let mut headers = self.core().plain_head().clone();
-        if let Some(compressor) = &self.request.compressor {
-            headers.append(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
-        }
-        if let Some(deadline) = self.request.deadline {
-            headers.append(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
-        }
-        if !self.request.metadata.is_empty() {
-            self.request.metadata.append_to(&mut headers);
-            // Metadata that was passed on from another call may have that one's agent.
-            headers.remove(&header::USER_AGENT);
-            headers.append(header::USER_AGENT, self.core().settings().user_agent.clone());
-        }
-        let head = RequestHead {
-            authority: self.core().authority().clone(),
-            path: self.request.path.clone(),
-            headers,
-            wait_for_ready: self.request.wait_for_ready,
-        };
-        // A call without metadata could not be made smaller.
-        if !self.request.metadata.is_empty() {
-            metadata::check_size(head.size(), limit)?;
-        }
-        Ok(head)
-    }
-
-    fn first(&self) -> (Option<Bytes>, bool) {
-        let mut state = self.lock();
-        let (first, end) = state.replay.as_mut().map_or((None, false), Replay::first);
-        state.end_sent = end;
-        (first, end)
-    }
-
-    fn leave_queue(&self, outcome: Result<Opened, Status>) {
-        let mut state = self.lock();
-        if !matches!(state.phase, Phase::Queued) {
-            return;
-        }
-        state.phase = match outcome {
-            Ok(mut opened) => {
-                if let Some(replay) = &state.replay {
-                    let (mut rest, count) = replay.behind_head();
-                    // What breaks here shows itself on the receiving half.
-                    if rest.try_for_each(|part| opened.send.send_now(part, false)).is_ok() {
-                        (0..count).for_each(|_| opened.record.message_sent());
-                    }
-                }
-                if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
-                    state.end_sent = true;
-                    let _ = opened.send.finish();
-                }
-                Phase::Open(opened)
-            }
-            Err(status) => {
-                self.end(&mut state, Some(status));
-                state.receiver.wake();
-                state.sender.wake();
-                return;
-            }
-        };
-        state.receiver.wake();
-        state.sender.wake();
     }
 }
 
@@ -469,6 +539,7 @@ fn ended_early() -> Status {
     Status::cancelled("the server ended the call before it had all messages; the receiving half has its status")
 }
 
+/// Keeps a message; what is too much commits the call to the attempt that it has.
 fn remember(replay: &mut Option<Replay>, message: &Bytes) {
     match replay {
         Some(kept) if kept.has_room_for(message.len()) => kept.push(message),

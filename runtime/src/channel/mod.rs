@@ -1,22 +1,28 @@
 //! The client's side: a [`Channel`], and the calls that go out on it.
 
 mod backoff;
+pub mod balancer;
 mod builder;
 mod call;
+mod configured;
 mod connectivity;
-mod connector;
+mod control;
+mod deadline;
 mod exchange;
+mod opened;
 mod options;
 mod queue;
 mod reader;
 mod replay;
 mod reply;
+pub mod resolver;
 mod sender;
 pub mod service_config;
 mod state;
 mod streaming;
 mod subchannel;
 mod target;
+mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,12 +39,12 @@ pub use reply::Reply;
 pub use sender::RequestSender;
 pub use state::StateWatch;
 pub use streaming::Streaming;
-pub use target::TargetError;
+pub use target::{TargetError, TargetUri};
 
-/// A connection to a service that outlives its servers: it connects when it is first used, queues calls while it
-/// does, and connects again when the connection is lost.
+/// Connections to a service that outlive its servers: it connects when it is first used, queues calls while it
+/// does, and connects again when a connection is lost.
 ///
-/// Cheap to clone; clones share the connection. When the last clone, stub and call are gone, it closes.
+/// Cheap to clone; clones share the connections. When the last clone, stub and call are gone, it closes.
 ///
 /// | state | fail-fast call (the default) | wait-for-ready call |
 /// |---|---|---|
@@ -55,8 +61,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `inproc:name` for
-    /// a server in the same process, `http://host:port`.
+    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `passthrough:///host:port`,
+    /// `inproc:name` for a server in the same process, `http://host:port`, or of a scheme of your own
+    /// ([`resolver`](crate::resolver)).
     /// A name without a port has port 443, as in every gRPC; after `http://` it is 80.
     pub fn builder(target: impl Into<String>) -> ChannelBuilder {
         ChannelBuilder::new(target.into())

@@ -1,11 +1,14 @@
 //! The calls that wait for a connection, in the order they came.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subchannel::Opened;
+use super::balancer::PickArgs;
+use super::configured::Configured;
+use super::opened::Opened;
 use crate::status::Status;
 use crate::transport::client::RequestHead;
 
@@ -15,6 +18,12 @@ pub(super) struct Ticket(pub(super) u64);
 
 /// A call that can wait for a connection.
 pub(super) trait QueuedCall: Send + Sync {
+    /// Takes what the service config says of it, unless it has that already.
+    fn configure(&self, config: &Configured);
+
+    /// What the picker may know of it.
+    fn pick_args(&self) -> PickArgs<'_>;
+
     /// Whether it stays queued while the channel cannot connect.
     fn waits_for_ready(&self) -> bool;
 
@@ -46,8 +55,15 @@ impl Queue {
         self.calls.remove(&ticket);
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Ticket, Arc<dyn QueuedCall>)> {
-        self.calls.pop_first()
+    /// The call that came first.
+    pub(super) fn first(&self) -> Option<(Ticket, Arc<dyn QueuedCall>)> {
+        self.calls.first_key_value().map(|(ticket, call)| (*ticket, call.clone()))
+    }
+
+    /// The call that came next after this one.
+    pub(super) fn after(&self, ticket: Ticket) -> Option<(Ticket, Arc<dyn QueuedCall>)> {
+        let mut later = self.calls.range((Bound::Excluded(ticket), Bound::Unbounded));
+        later.next().map(|(ticket, call)| (*ticket, call.clone()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,13 +74,8 @@ impl Queue {
         self.calls.is_empty()
     }
 
-    /// Takes out the calls that do not wait for a channel that cannot connect.
-    pub(super) fn take_fail_fast(&mut self) -> Vec<Arc<dyn QueuedCall>> {
-        let calls = std::mem::take(&mut self.calls);
-        let (waiting, failing): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            calls.into_iter().partition(|(_, call)| call.waits_for_ready());
-        self.calls = waiting;
-        failing.into_values().collect()
+    pub(super) fn all(&self) -> Vec<Arc<dyn QueuedCall>> {
+        self.calls.values().cloned().collect()
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Arc<dyn QueuedCall>> {

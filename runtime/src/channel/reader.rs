@@ -1,14 +1,13 @@
 //! The receiving half of a call: checks what the server sends, and turns it into messages and a status.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::Sleep;
-
+use super::deadline::DeadlineTimer;
 use super::exchange::Exchange;
+use super::service_config::MethodConfig;
 use crate::call::{ContentType, GRPC_ENCODING, content_type};
 use crate::codec::frame::{Decoder, Receiver};
 use crate::codec::{BytesCodec, Codec, CodecError, SharedCodec};
@@ -20,8 +19,9 @@ use crate::transport::{Event, Fields};
 pub(super) struct Reader {
     exchange: Arc<Exchange>,
     state: State,
-    limit: usize,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// The largest message that is taken, in bytes, where the call says so.
+    limit: Option<usize>,
+    timer: DeadlineTimer,
     /// Whether the last message came compressed.
     compressed: bool,
 }
@@ -41,8 +41,8 @@ enum State {
 }
 
 impl Reader {
-    pub(super) fn new(exchange: Arc<Exchange>, limit: usize) -> Self {
-        let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    pub(super) fn new(exchange: Arc<Exchange>, limit: Option<usize>) -> Self {
+        let timer = DeadlineTimer::new(exchange.deadline());
         Reader { exchange, state: State::Head, limit, timer, compressed: false }
     }
 
@@ -151,10 +151,7 @@ impl Reader {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let Some(timer) = &mut self.timer else {
-            return Poll::Pending;
-        };
-        ready!(timer.as_mut().poll(cx));
+        ready!(self.timer.poll(cx, self.exchange.deadline()));
         Poll::Ready(self.exchange.deadline_exceeded())
     }
 
@@ -196,7 +193,7 @@ impl Reader {
         };
         let decoder = match (problem, compressors.accepted(encoding)) {
             (Some(problem), _) => Err(problem),
-            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit, Receiver::Client)),
+            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit(), Receiver::Client)),
             (None, Err(_)) => Err(Status::internal(format!(
                 "the server compresses with {encoding:?}; this channel accepts {:?}",
                 compressors.accept_header()
@@ -206,9 +203,16 @@ impl Reader {
             Ok(decoder) => self.state = State::Body { decoder, initial, early: status },
             Err(status) => {
                 self.state = State::Over { initial, outcome: Err(status.clone()) };
-                self.exchange.terminate(Some(status));
+                self.exchange.terminate(status);
             }
         }
+    }
+
+    /// The largest message that is taken, in bytes.
+    fn limit(&self) -> usize {
+        let configured = self.exchange.method_config().and_then(MethodConfig::max_response_message_bytes);
+        let default = self.exchange.core().settings().messages.max_receive_size;
+        self.limit.unwrap_or_else(|| default.min(configured.unwrap_or(usize::MAX)))
     }
 
     fn foreign(&self, http: u16, headers: &Fields) -> String {
@@ -236,14 +240,14 @@ impl Reader {
             State::Body { initial, .. } | State::Over { initial, .. } => initial,
         };
         let outcome = outcome.map_err(|status| status.with_initial_metadata(initial.clone()));
-        self.exchange.terminate(outcome.as_ref().err().cloned());
+        self.exchange.ended(&outcome);
         self.state = State::Over { initial, outcome };
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.exchange.terminate(Some(Status::cancelled("the call was dropped")));
+        self.exchange.terminate(Status::cancelled("the call was dropped"));
     }
 }
 

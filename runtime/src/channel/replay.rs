@@ -2,9 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// How much is kept, in bytes; a call that has sent more is not sent again.
-const LIMIT: usize = 256 * 1024;
-
 /// What a call has sent.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
@@ -17,14 +14,21 @@ pub(super) struct Replay {
     with_head: usize,
     /// Nothing more will be sent.
     pub(super) finished: bool,
-    /// Whether it was used: a call is sent again once.
-    pub(super) used: bool,
+    /// How much is kept, in bytes; a call that has sent more is not sent again.
+    limit: usize,
+}
+
+/// How far an attempt is with what a call has sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Position {
+    bytes: usize,
+    messages: usize,
 }
 
 impl Replay {
-    pub(super) fn new(first: Option<Bytes>, finished: bool) -> Replay {
+    pub(super) fn new(first: Option<Bytes>, finished: bool, limit: usize) -> Replay {
         let messages = usize::from(first.is_some());
-        Replay { first, messages, finished, ..Replay::default() }
+        Replay { first, messages, finished, limit, ..Replay::default() }
     }
 
     /// What goes out with the head now, and whether that is all.
@@ -40,6 +44,21 @@ impl Replay {
         let count = self.messages - self.with_head;
         let rest = (!self.rest.is_empty()).then(|| Bytes::copy_from_slice(&self.rest));
         (first.into_iter().chain(rest), count)
+    }
+
+    /// What comes behind a position, joined, and how many messages that is; the position is behind it then.
+    pub(super) fn after(&self, position: &mut Position) -> (Bytes, usize) {
+        let first = self.first.as_deref().unwrap_or_default();
+        let all = [first.get(position.bytes..), self.rest.get(position.bytes.saturating_sub(first.len())..)];
+        let joined: Bytes = match all {
+            [Some(first), _] if self.rest.is_empty() && position.bytes == 0 && !first.is_empty() => {
+                self.first.clone().unwrap_or_default()
+            }
+            parts => parts.into_iter().flatten().flatten().copied().collect::<Vec<u8>>().into(),
+        };
+        let count = self.messages - position.messages;
+        *position = Position { bytes: first.len() + self.rest.len(), messages: self.messages };
+        (joined, count)
     }
 
     /// Keeps a message.
@@ -68,13 +87,15 @@ impl Replay {
 
     /// Whether `size` bytes more can be kept.
     pub(super) fn has_room_for(&self, size: usize) -> bool {
-        self.first.as_ref().map_or(0, Bytes::len) + self.rest.len() + size <= LIMIT
+        self.first.as_ref().map_or(0, Bytes::len) + self.rest.len() + size <= self.limit
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMIT: usize = 1024;
 
     fn write(replay: &mut Replay, message: &'static [u8]) -> Vec<u8> {
         let written = replay.write(|to| {
@@ -91,23 +112,29 @@ mod tests {
 
     #[test]
     fn what_was_sent_comes_again_in_its_order() {
-        let mut replay = Replay::new(Some(Bytes::from_static(b"one")), false);
+        let mut replay = Replay::new(Some(Bytes::from_static(b"one")), false, LIMIT);
         assert_eq!((replay.first(), behind_head(&replay)), ((Some(Bytes::from_static(b"one")), false), (vec![], 0)));
         assert_eq!(write(&mut replay, b"two"), b"two");
         replay.push(&Bytes::from_static(b"three"));
         assert_eq!((replay.first(), behind_head(&replay)), ((None, false), (b"onetwothree".to_vec(), 3)));
 
-        let mut empty = Replay::new(None, false);
+        let mut empty = Replay::new(None, false, LIMIT);
         // What comes between the head and the rest goes with the rest.
         assert_eq!(empty.first(), (None, false));
         empty.push(&Bytes::from_static(b"late"));
         assert_eq!(behind_head(&empty), (b"late".to_vec(), 1));
-        let mut one = Replay::new(Some(Bytes::from_static(b"one")), false);
+        let mut one = Replay::new(Some(Bytes::from_static(b"one")), false, LIMIT);
         assert_eq!(one.first().0, Some(Bytes::from_static(b"one")));
         one.push(&Bytes::from_static(b"late"));
         assert_eq!(behind_head(&one), (b"late".to_vec(), 1));
 
-        let mut empty = Replay::new(None, false);
+        let mut position = Position::default();
+        assert_eq!(replay.after(&mut position), (Bytes::from_static(b"onetwothree"), 3));
+        assert_eq!(replay.after(&mut position), (Bytes::new(), 0));
+        replay.push(&Bytes::from_static(b"four"));
+        assert_eq!(replay.after(&mut position), (Bytes::from_static(b"four"), 1));
+
+        let mut empty = Replay::new(None, false, LIMIT);
         assert_eq!(write(&mut empty, b"one"), b"one");
         assert!(
             empty

@@ -1,17 +1,16 @@
 //! The sending half of a call that streams its requests.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use tokio::time::Sleep;
 
+use super::deadline::DeadlineTimer;
 use super::exchange::{Exchange, Outgoing};
 use crate::codec::SharedCodec;
-use crate::codec::frame;
+use crate::codec::frame::{self, Encoding};
 use crate::status::Status;
 
 /// Sends the requests of a call, one by one.
@@ -22,7 +21,7 @@ use crate::status::Status;
 pub struct RequestSender<T: 'static> {
     exchange: Arc<Exchange>,
     codec: SharedCodec<T>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: DeadlineTimer,
     /// A message whose sending was given up by its caller: what is left of it goes out before anything else.
     outgoing: Option<Outgoing>,
     next_plain: bool,
@@ -31,7 +30,7 @@ pub struct RequestSender<T: 'static> {
 
 impl<T: 'static> RequestSender<T> {
     pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
-        let timer = exchange.request().deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = DeadlineTimer::new(exchange.deadline());
         RequestSender { exchange, codec, timer, outgoing: None, next_plain: false, finished: false }
     }
 
@@ -47,7 +46,7 @@ impl<T: 'static> RequestSender<T> {
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         if self.outgoing.is_none() && self.sends_plain() {
             let sent = self.exchange.send_small(self.codec.codec(), &message);
-            if sent.inspect_err(|status| self.exchange.terminate(Some(status.clone())))? {
+            if sent.inspect_err(|status| self.exchange.terminate(status.clone()))? {
                 self.next_plain = false;
                 return Ok(());
             }
@@ -66,8 +65,9 @@ impl<T: 'static> RequestSender<T> {
         let settings = self.exchange.core().settings();
         let plain = std::mem::take(&mut self.next_plain);
         let compressor = self.exchange.request().compressor.as_ref().filter(|_| !plain);
-        frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor))
-            .inspect_err(|status| self.exchange.terminate(Some(status.clone())))
+        let encoding = Encoding { limit: self.exchange.max_send_size(), ..settings.messages.encoding(compressor) };
+        frame::encode(self.codec.codec(), message, &encoding)
+            .inspect_err(|status| self.exchange.terminate(status.clone()))
     }
 
     /// Sends what is left of the last message.
@@ -80,13 +80,10 @@ impl<T: 'static> RequestSender<T> {
                 self.outgoing = None;
                 return Poll::Ready(sent);
             }
-            if let Some(timer) = &mut self.timer {
-                ready!(timer.as_mut().poll(cx));
-                let status = self.exchange.deadline_exceeded();
-                self.exchange.terminate(Some(status.clone()));
-                return Poll::Ready(Err(status));
-            }
-            Poll::Pending
+            ready!(self.timer.poll(cx, self.exchange.deadline()));
+            let status = self.exchange.deadline_exceeded();
+            self.exchange.terminate(status.clone());
+            Poll::Ready(Err(status))
         })
         .await
     }
@@ -106,7 +103,7 @@ impl<T: 'static> RequestSender<T> {
 impl<T: 'static> Drop for RequestSender<T> {
     fn drop(&mut self) {
         if !self.finished {
-            self.exchange.terminate(Some(Status::cancelled("the request sender was dropped before finish()")));
+            self.exchange.terminate(Status::cancelled("the request sender was dropped before finish()"));
         }
     }
 }

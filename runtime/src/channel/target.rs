@@ -3,18 +3,21 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use http::uri::Authority;
 
-use crate::transport::{Address, ConnectError, Stage};
+use super::resolver::{self, NameResolver, ResolveError, Resolver, ResolverFactory, Standing};
+use crate::transport::Address;
 
 /// The port of a name without one, as in every gRPC.
 const DEFAULT_PORT: u16 = 443;
+/// What a target that names no scheme is of.
+const DEFAULT_SCHEME: &str = "dns";
 
 /// A target that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,38 +29,95 @@ pub struct TargetError {
     problem: String,
 }
 
+/// A target in its parts: `scheme:endpoint` or `scheme://authority/endpoint`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetUri {
+    scheme: String,
+    authority: String,
+    endpoint: String,
+}
+
+impl TargetUri {
+    /// What says how the rest is understood, such as `dns`.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Whom to ask, such as a DNS server; empty where the target does not say.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What to ask for, without the slash before it.
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.strip_prefix('/').unwrap_or(&self.endpoint)
+    }
+}
+
 /// Where to connect to, and how to find the addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     text: String,
-    endpoint: Endpoint,
+    meaning: Meaning,
     authority: Authority,
+    /// Whether it began with `https://`.
+    secure: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Name { host: String, port: u16 },
+#[derive(Clone, Debug)]
+enum Meaning {
+    Name { host: String, port: u16, server: Option<String> },
     Addresses(Vec<Address>),
+    Custom(Arc<TargetUri>, ResolverFactory),
 }
+
+/// The resolvers that a channel has beside those of its process, by their schemes.
+pub(super) type Resolvers = BTreeMap<String, ResolverFactory>;
 
 impl Target {
+    pub(super) fn parse(text: &str, resolvers: &Resolvers) -> Result<Target, TargetError> {
+        let problem = |problem: String| TargetError { target: text.to_owned(), problem };
+        let meaning = meaning(text, resolvers).map_err(problem)?;
+        let authority = authority(&meaning).map_err(problem)?;
+        let target = Target { text: text.to_owned(), meaning, authority, secure: text.starts_with("https://") };
+        // It is made again when the channel is used.
+        target.resolver().map_err(|error| problem(error.to_string()))?;
+        Ok(target)
+    }
+
     /// The name of the server as the `:authority` header gives it.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// The addresses to try, in order.
-    pub(super) async fn resolve(&self) -> Result<Vec<Address>, ConnectError> {
-        let (host, port) = match &self.endpoint {
-            Endpoint::Addresses(addresses) => return Ok(addresses.clone()),
-            Endpoint::Name { host, port } => (host.as_str(), *port),
-        };
-        let failed = |error: io::Error| ConnectError::new(format_args!("name {host:?}"), Stage::Resolve, error);
-        let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.map(Address::Ip).collect();
-        if addresses.is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses")));
+    /// Whether it says that connections are by TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// What is looked up, for people.
+    pub(super) fn name(&self) -> String {
+        match &self.meaning {
+            Meaning::Name { host, .. } => format!("name {host:?}"),
+            Meaning::Addresses(_) => "addresses".to_owned(),
+            Meaning::Custom(uri, _) => format!("{} {:?}", uri.scheme(), uri.endpoint()),
         }
-        Ok(addresses)
+    }
+
+    /// Whether the calls' settings may come with the addresses.
+    pub(super) fn gives_service_config(&self) -> bool {
+        self.resolver().is_ok_and(|resolver| resolver.gives_service_config())
+    }
+
+    /// What finds the addresses.
+    pub(super) fn resolver(&self) -> Result<Box<dyn Resolver>, ResolveError> {
+        Ok(match &self.meaning {
+            Meaning::Name { host, port, server } => {
+                Box::new(NameResolver::new(host.clone(), *port, server.as_deref())?)
+            }
+            Meaning::Addresses(addresses) => Box::new(Standing::new(addresses.clone())),
+            Meaning::Custom(uri, factory) => factory.make(uri)?,
+        })
     }
 }
 
@@ -67,79 +127,124 @@ impl fmt::Display for Target {
     }
 }
 
-impl FromStr for Target {
-    type Err = TargetError;
-
-    fn from_str(text: &str) -> Result<Target, TargetError> {
-        let problem = |problem: String| TargetError { target: text.to_owned(), problem };
-        let endpoint = parse(text).map_err(problem)?;
-        let authority = match &endpoint {
-            Endpoint::Name { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Endpoint::Name { host, port } => format!("{host}:{port}"),
-            Endpoint::Addresses(addresses) => match addresses.first() {
-                Some(Address::Ip(address)) => address.to_string(),
-                _ => "localhost".to_owned(),
-            },
-        };
-        let authority =
-            authority.parse().map_err(|error| problem(format!("{authority:?} is no host name: {error}")))?;
-        Ok(Target { text: text.to_owned(), endpoint, authority })
-    }
+fn authority(meaning: &Meaning) -> Result<Authority, String> {
+    let text = match meaning {
+        Meaning::Name { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+        Meaning::Name { host, port, .. } => format!("{host}:{port}"),
+        Meaning::Addresses(addresses) => match addresses.first() {
+            Some(address @ (Address::Ip(_) | Address::Name { .. })) => address.to_string(),
+            _ => "localhost".to_owned(),
+        },
+        // Whatever it means: what cannot stand in a header is no name of a server.
+        Meaning::Custom(uri, _) => {
+            return Ok(uri.endpoint().parse().unwrap_or(Authority::from_static("localhost")));
+        }
+    };
+    text.parse().map_err(|error| format!("{text:?} is no host name: {error}"))
 }
 
-fn parse(text: &str) -> Result<Endpoint, String> {
-    if let Some(rest) = text.strip_prefix("http://") {
-        return name(rest.strip_suffix('/').unwrap_or(rest), 80);
+fn meaning(text: &str, resolvers: &Resolvers) -> Result<Meaning, String> {
+    let custom = |scheme: &str| resolvers.get(scheme).cloned().or_else(|| resolver::find(scheme));
+    let uri = split(text);
+    if let Some(uri) = &uri
+        && let Some(factory) = custom(&uri.scheme)
+    {
+        return Ok(Meaning::Custom(Arc::new(uri.clone()), factory));
     }
-    if text.starts_with("https://") {
-        return Err("TLS is not supported yet".into());
-    }
-    if let Some(rest) = text.strip_prefix("dns:") {
-        return match rest.strip_prefix("//") {
-            None => name(rest, DEFAULT_PORT),
-            Some(rest) => match rest.split_once('/') {
-                Some(("", host)) => name(host, DEFAULT_PORT),
-                Some((server, _)) => {
-                    Err(format!("a DNS server of its own ({server:?}) is not supported yet: write dns:///host:port"))
-                }
-                None => Err(format!("after dns:// comes a DNS server; write dns:///{rest}")),
-            },
-        };
-    }
-    if let Some(rest) = text.strip_prefix("ipv4:") {
-        return addresses(rest, SocketAddr::is_ipv4, "IPv4 address, such as 127.0.0.1:50051");
-    }
-    if let Some(rest) = text.strip_prefix("ipv6:") {
-        return addresses(rest, SocketAddr::is_ipv6, "IPv6 address, such as [::1]:50051");
-    }
-    if let Some(rest) = text.strip_prefix("unix:") {
-        return unix(rest);
-    }
-    if let Some(name) = text.strip_prefix("inproc:") {
-        return match name {
-            "" => Err("the name of the server in this process is empty".into()),
-            name => Ok(Endpoint::Addresses(vec![Address::Inproc(name.to_owned())])),
-        };
+    if let Some(uri) = uri
+        && let Some(meaning) = built_in(&uri).transpose()?
+    {
+        return Ok(meaning);
     }
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(format!("scheme {scheme:?} is not known"));
+        let mut known: Vec<&str> = BUILT_IN.to_vec();
+        known.extend(resolvers.keys().map(String::as_str));
+        return Err(format!(
+            "scheme {scheme:?} is not known (known are {}; a program adds its own with ChannelBuilder::resolver)",
+            known.join(", ")
+        ));
     }
-    name(text, DEFAULT_PORT)
+    // What has no scheme is a name: that of a host, unless the program has a scheme of its own for names.
+    match custom(DEFAULT_SCHEME) {
+        Some(factory) => {
+            let endpoint = text.to_owned();
+            let uri = TargetUri { scheme: DEFAULT_SCHEME.into(), authority: String::new(), endpoint };
+            Ok(Meaning::Custom(Arc::new(uri), factory))
+        }
+        None => name(text, DEFAULT_PORT, None),
+    }
 }
 
-fn unix(rest: &str) -> Result<Endpoint, String> {
-    let path = match rest.strip_prefix("//") {
-        Some(path) if path.starts_with('/') => path,
-        Some(_) => return Err("after unix:// comes an absolute path".into()),
-        None => rest,
+const BUILT_IN: [&str; 9] = ["dns", "ipv4", "ipv6", "unix", "unix-abstract", "passthrough", "inproc", "http", "https"];
+
+/// The parts of a target that names a scheme; `host:port` looks like one too.
+fn split(text: &str) -> Option<TargetUri> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    let (authority, endpoint) = match rest.strip_prefix("//") {
+        None => ("", rest),
+        Some(rest) => rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash)),
     };
-    if path.is_empty() {
-        return Err("the path of the Unix socket is empty".into());
-    }
-    Ok(Endpoint::Addresses(vec![Address::Unix(Some(PathBuf::from(path)))]))
+    let text = |part: &str| part.to_owned();
+    is_scheme.then(|| TargetUri { scheme: text(scheme), authority: text(authority), endpoint: text(endpoint) })
 }
 
-fn addresses(list: &str, fits: fn(&SocketAddr) -> bool, wanted: &str) -> Result<Endpoint, String> {
+/// What a scheme means that is built in.
+fn built_in(uri: &TargetUri) -> Option<Result<Meaning, String>> {
+    let TargetUri { scheme, authority, endpoint } = uri;
+    let nobody = |problem: String| if authority.is_empty() { None } else { Some(Err(problem)) };
+    Some(match scheme.as_str() {
+        "http" | "https" if !authority.is_empty() || endpoint.is_empty() => {
+            if !matches!(endpoint.as_str(), "" | "/") {
+                return Some(Err(format!("after {scheme}://host:port comes nothing more, not {endpoint:?}")));
+            }
+            name(authority, if scheme == "http" { 80 } else { DEFAULT_PORT }, None)
+        }
+        "dns" if endpoint.is_empty() && !authority.is_empty() => {
+            Err(format!("after dns:// comes a DNS server; write dns:///{authority}"))
+        }
+        "dns" => name(uri.endpoint(), DEFAULT_PORT, Some(authority.as_str()).filter(|server| !server.is_empty())),
+        "ipv4" => addresses(whole(uri), SocketAddr::is_ipv4, "IPv4 address, such as 127.0.0.1:50051"),
+        "ipv6" => addresses(whole(uri), SocketAddr::is_ipv6, "IPv6 address, such as [::1]:50051"),
+        "unix" => match nobody("after unix:// comes an absolute path".into()) {
+            Some(problem) => problem,
+            None => unix(endpoint),
+        },
+        "unix-abstract" => match whole(uri) {
+            "" => Err("the name of the abstract Unix socket is empty".into()),
+            name => Ok(Meaning::Addresses(vec![Address::UnixAbstract(name.as_bytes().to_vec())])),
+        },
+        "passthrough" => passthrough(uri.endpoint()),
+        "inproc" => match whole(uri) {
+            "" => Err("the name of the server in this process is empty".into()),
+            name => Ok(Meaning::Addresses(vec![Address::Inproc(name.to_owned())])),
+        },
+        _ => return None,
+    })
+}
+
+/// What stands behind the scheme, with or without slashes.
+fn whole(uri: &TargetUri) -> &str {
+    if uri.authority.is_empty() { uri.endpoint() } else { &uri.authority }
+}
+
+fn unix(path: &str) -> Result<Meaning, String> {
+    match path {
+        "" => Err("the path of the Unix socket is empty".into()),
+        path => Ok(Meaning::Addresses(vec![Address::Unix(Some(PathBuf::from(path)))])),
+    }
+}
+
+/// The name goes to the system's own lookup each time that a connection is made.
+fn passthrough(endpoint: &str) -> Result<Meaning, String> {
+    match name(endpoint, DEFAULT_PORT, None)? {
+        Meaning::Name { host, port, .. } => Ok(Meaning::Addresses(vec![Address::Name { host, port }])),
+        meaning => Ok(meaning),
+    }
+}
+
+fn addresses(list: &str, fits: fn(&SocketAddr) -> bool, wanted: &str) -> Result<Meaning, String> {
     let address = |part: &str| match part.trim().parse::<SocketAddr>() {
         Ok(address) if fits(&address) => Ok(Address::Ip(address)),
         _ => match part.trim().trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)) {
@@ -147,15 +252,15 @@ fn addresses(list: &str, fits: fn(&SocketAddr) -> bool, wanted: &str) -> Result<
             _ => Err(format!("{part:?} is no {wanted}")),
         },
     };
-    Ok(Endpoint::Addresses(list.split(',').map(address).collect::<Result<_, _>>()?))
+    Ok(Meaning::Addresses(list.split(',').map(address).collect::<Result<_, _>>()?))
 }
 
-fn name(text: &str, default_port: u16) -> Result<Endpoint, String> {
+fn name(text: &str, default_port: u16, server: Option<&str>) -> Result<Meaning, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Endpoint::Addresses(vec![Address::Ip(address)]));
+        return Ok(Meaning::Addresses(vec![Address::Ip(address)]));
     }
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Ok(Endpoint::Addresses(vec![Address::Ip(SocketAddr::new(ip, default_port))]));
+        return Ok(Meaning::Addresses(vec![Address::Ip(SocketAddr::new(ip, default_port))]));
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is no port"))?),
@@ -167,5 +272,5 @@ fn name(text: &str, default_port: u16) -> Result<Endpoint, String> {
     if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
         return Err(format!("{host:?} is no host name"));
     }
-    Ok(Endpoint::Name { host: host.to_owned(), port })
+    Ok(Meaning::Name { host: host.to_owned(), port, server: server.map(str::to_owned) })
 }

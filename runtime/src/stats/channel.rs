@@ -1,6 +1,7 @@
 //! A channel and its subchannels.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::counts::{CallCounter, CallCounts};
@@ -9,6 +10,10 @@ use super::socket::SocketStats;
 use super::trace::{Child, Severity, Trace, Tracer};
 use crate::address::Address;
 use crate::call::ConnectivityState;
+
+/// Where events of channels and their subchannels are told with `tracing`: warnings of what does not work, and states for whoever
+/// debugs.
+const EVENTS: &str = "callwright::channel";
 
 /// A channel: its state, its calls, its subchannels, and what happened to it.
 #[derive(Debug)]
@@ -69,7 +74,21 @@ impl ChannelStats {
 
     pub(crate) fn enter(&self, state: ConnectivityState, why: Option<String>) {
         *lock(&self.state) = state;
-        log_state(&self.tracer, state, why);
+        log_state(&self.tracer, ("channel", self.id, &self.target), state, why);
+    }
+
+    /// The target stands for these addresses by now.
+    pub(crate) fn resolved<'a>(&self, addresses: impl Iterator<Item = &'a Address>) {
+        let list: Vec<String> = addresses.map(Address::to_string).collect();
+        let what = format!("resolved to {}", list.join(", "));
+        tracing::debug!(target: EVENTS, channel = self.id, peer = self.target, "{what}");
+        self.tracer.log(Severity::Info, what, None);
+    }
+
+    /// Something did not go as it should.
+    pub(crate) fn log_warning(&self, what: String) {
+        tracing::warn!(target: EVENTS, channel = self.id, peer = self.target, "{what}");
+        self.tracer.log(Severity::Warning, what, None);
     }
 
     /// A subchannel to this address.
@@ -145,7 +164,7 @@ impl SubchannelStats {
 
     pub(crate) fn enter(&self, state: ConnectivityState, why: Option<String>) {
         *lock(&self.state) = state;
-        log_state(&self.tracer, state, why);
+        log_state(&self.tracer, ("subchannel", self.id, &self.address), state, why);
     }
 
     /// A connection to the address, from `local`.
@@ -168,12 +187,25 @@ impl Drop for SubchannelStats {
     }
 }
 
-fn log_state(tracer: &Tracer, state: ConnectivityState, why: Option<String>) {
+/// Notes a state, and tells whoever listens with `tracing`.
+fn log_state(
+    tracer: &Tracer,
+    (kind, id, peer): (&str, u64, &dyn fmt::Display),
+    state: ConnectivityState,
+    why: Option<String>,
+) {
+    let what = why.map_or_else(|| format!("{state}"), |why| format!("{state}: {why}"));
     let severity = match state {
-        ConnectivityState::TransientFailure => Severity::Warning,
-        _ => Severity::Info,
+        ConnectivityState::TransientFailure => {
+            tracing::warn!(target: EVENTS, %peer, id, "{kind} is {what}");
+            Severity::Warning
+        }
+        _ => {
+            tracing::debug!(target: EVENTS, %peer, id, "{kind} is {what}");
+            Severity::Info
+        }
     };
-    tracer.log(severity, why.map_or_else(|| format!("{state}"), |why| format!("{state}: {why}")), None);
+    tracer.log(severity, what, None);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

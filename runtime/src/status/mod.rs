@@ -159,6 +159,12 @@ impl Status {
         self
     }
 
+    /// The same status with this message.
+    pub(crate) fn with_message(mut self, message: String) -> Status {
+        self.inner.message = message;
+        self
+    }
+
     /// The same status with the error that caused it, as [`source`](Error::source). It stays on this side.
     ///
     /// ```

@@ -89,7 +89,7 @@ pub(crate) async fn connect(address: &Address, _options: &ConnectOptions) -> Res
             let (link, life) = inproc::connect(name, &limits).await.map_err(failed)?;
             (Link::Inproc(link), life, Some(address.clone()))
         }
-        Address::Ip(_) | Address::Unix(_) | Address::UnixAbstract(_) => {
+        Address::Ip(_) | Address::Name { .. } | Address::Unix(_) | Address::UnixAbstract(_) => {
             let io = Io::connect(address).await.map_err(failed)?;
             let local = io.local_address();
             let (link, life) = http2::client::connect(address, io, limits.clone()).await?;
@@ -108,6 +108,11 @@ impl Connection {
     /// The address of this side, where there is one.
     pub(crate) fn local_address(&self) -> Option<&Address> {
         self.handle.local.as_ref()
+    }
+
+    /// Where it leads.
+    pub(crate) fn address(&self) -> &Address {
+        &self.handle.address
     }
 
     /// The largest header list that the server takes, in bytes.

@@ -71,6 +71,8 @@ pub(crate) struct StreamError {
     kind: Kind,
     /// The peer is known not to have looked at the stream: sending it again is safe (gRFC A6).
     unprocessed: bool,
+    /// Nothing of the stream was sent.
+    unsent: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +93,7 @@ enum Kind {
 
 impl StreamError {
     fn new(kind: Kind) -> Self {
-        StreamError { kind, unprocessed: false }
+        StreamError { kind, unprocessed: false, unsent: false }
     }
 
     pub(super) fn ended() -> Self {
@@ -114,16 +116,26 @@ impl StreamError {
 
     /// The peer takes no more streams, and did not look at this one.
     pub(super) fn gone_away() -> Self {
-        StreamError { kind: Kind::GoneAway, unprocessed: true }
+        StreamError { kind: Kind::GoneAway, unprocessed: true, unsent: false }
+    }
+
+    /// The connection takes no more streams, and this one was never sent.
+    pub(super) fn unsent() -> Self {
+        StreamError { kind: Kind::GoneAway, unprocessed: true, unsent: true }
     }
 
     /// The peer reset the stream, or a call of this process did.
     pub(super) fn reset(code: ErrorCode) -> Self {
-        StreamError { kind: Kind::Reset(code), unprocessed: code == ErrorCode::REFUSED_STREAM }
+        StreamError { kind: Kind::Reset(code), unprocessed: code == ErrorCode::REFUSED_STREAM, unsent: false }
     }
 
     pub(crate) fn is_unprocessed(&self) -> bool {
         self.unprocessed
+    }
+
+    /// Whether nothing of the stream was sent: the peer does not even know of it.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     /// Whether the peer cancelled the stream.

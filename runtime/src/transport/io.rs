@@ -21,12 +21,8 @@ impl Io {
     pub(super) async fn connect(address: &Address) -> io::Result<Io> {
         let unsupported = |problem| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         match address {
-            Address::Ip(address) => {
-                let socket = TcpStream::connect(address).await?;
-                // Batching writes is the transport's task, not Nagle's.
-                socket.set_nodelay(true)?;
-                Ok(Io::Tcp(socket))
-            }
+            Address::Ip(address) => Io::tcp(TcpStream::connect(address).await?),
+            Address::Name { host, port } => Io::tcp(TcpStream::connect((host.as_str(), *port)).await?),
             Address::Unix(Some(path)) => Ok(Io::Unix(UnixStream::connect(path).await?)),
             Address::UnixAbstract(name) => Ok(Io::Unix(UnixStream::connect(unix::abstract_path(name)?).await?)),
             Address::Unix(None) => unsupported("the Unix socket has no path"),
@@ -36,6 +32,12 @@ impl Io {
 }
 
 impl Io {
+    fn tcp(socket: TcpStream) -> io::Result<Io> {
+        // Batching writes is the transport's task, not Nagle's.
+        socket.set_nodelay(true)?;
+        Ok(Io::Tcp(socket))
+    }
+
     /// The address of this side, where the system tells.
     pub(super) fn local_address(&self) -> Option<Address> {
         match self {

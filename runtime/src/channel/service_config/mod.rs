@@ -15,8 +15,7 @@ use std::sync::Arc;
 pub use json::ServiceConfigError;
 #[cfg(feature = "service-config")]
 pub(crate) use json::parse;
-#[cfg(feature = "service-config")]
-#[expect(unused_imports, reason = "for the resolver of DNS names, which comes with the load balancing")]
+#[cfg(all(feature = "service-config", feature = "dns"))]
 pub(crate) use json::{Client, choose};
 pub use load_balancing::{
     FailurePercentageEjection, LeastRequestSettings, LoadBalancing, OutlierDetectionSettings, PickFirstSettings,
@@ -138,9 +137,13 @@ impl ServiceConfig {
         self.health_check.as_ref()
     }
 
+    /// Whether it says anything of calls.
+    pub(crate) fn says_of_methods(&self) -> bool {
+        !self.methods.is_empty() || self.default_method.is_some()
+    }
+
     /// What holds for calls of the method with this path, `/package.Service/Method`: what was said of the method, else
     /// of its service, else of all.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the calls, which come with the load balancing"))]
     pub(crate) fn method(&self, path: &str) -> Option<&Arc<MethodConfig>> {
         if self.methods.is_empty() {
             return self.default_method.as_ref();

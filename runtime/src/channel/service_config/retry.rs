@@ -9,8 +9,8 @@ const MAX_ATTEMPTS: u32 = 5;
 
 /// Calls that failed are made again, after a wait that grows (gRFC A6).
 ///
-/// Before the n-th retry it is a random time up to `initial_backoff * backoff_multiplier^(n-1)`, and never more than
-/// `max_backoff`. The call's deadline covers all attempts.
+/// Before the n-th retry it is `initial_backoff * backoff_multiplier^(n-1)`, at most `max_backoff`, and a random 20 % more or less.
+/// A server may say otherwise with each failure (`grpc-retry-pushback-ms`). The call's deadline covers all attempts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     max_attempts: u32,
@@ -54,7 +54,7 @@ impl RetryPolicy {
     }
 
     /// The same with this time for each attempt to be answered in; one that is not is given up and made again, as if it
-    /// had failed with a code that is retried.
+    /// had failed with a code that is retried. The last attempt has as long as the call.
     pub fn with_per_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.per_attempt_timeout = Some(timeout);
         self
@@ -83,6 +83,11 @@ impl RetryPolicy {
     /// Whether a call that ended in this code may be made again.
     pub fn is_retryable(&self, code: Code) -> bool {
         self.retryable_status_codes.contains(code)
+    }
+
+    /// One of the codes with which a call may be made again.
+    pub(crate) fn any_retryable(&self) -> Option<Code> {
+        [Code::DeadlineExceeded, Code::Unavailable].into_iter().chain(Code::ALL).find(|code| self.is_retryable(*code))
     }
 
     /// How long one attempt may be without an answer.
@@ -162,13 +167,11 @@ impl RetryThrottling {
     }
 
     /// The most tokens there are, in thousandths: from 1 to 1,000,000. A failure takes 1000.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the calls, which come with the load balancing"))]
     pub(crate) fn max_milli_tokens(&self) -> u32 {
         self.max_milli_tokens
     }
 
     /// What a success gives back, in thousandths of a token: from 1 to 1,000,000.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the calls, which come with the load balancing"))]
     pub(crate) fn milli_token_ratio(&self) -> u32 {
         self.milli_token_ratio
     }

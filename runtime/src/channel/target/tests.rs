@@ -1,13 +1,13 @@
-use super::{Endpoint, Target};
+use super::{Meaning, Resolvers, Target};
 use crate::transport::Address;
 
 fn target(text: &str) -> Target {
-    text.parse().unwrap_or_else(|error| panic!("{error}"))
+    Target::parse(text, &Resolvers::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn addresses(text: &str) -> Vec<String> {
-    match target(text).endpoint {
-        Endpoint::Addresses(addresses) => addresses.iter().map(Address::to_uri).collect(),
+    match target(text).meaning {
+        Meaning::Addresses(addresses) => addresses.iter().map(Address::to_uri).collect(),
         name => panic!("{text} gave {name:?}"),
     }
 }
@@ -22,7 +22,8 @@ fn names_are_resolved_later() {
         "http://localhost:50051/",
     ] {
         let target = target(text);
-        assert_eq!(target.endpoint, Endpoint::Name { host: "localhost".into(), port: 50051 }, "{text}");
+        let named = matches!(&target.meaning, Meaning::Name { host, port: 50051, server: None } if host == "localhost");
+        assert!(named, "{text}: {target:?}");
         assert_eq!(target.authority(), "localhost:50051", "{text}");
     }
     assert_eq!(target("example.com").authority(), "example.com:443");
@@ -38,6 +39,12 @@ fn addresses_are_taken_as_they_stand() {
     assert_eq!(addresses("ipv6:[::1]:5,[::2]"), ["ipv6:[::1]:5", "ipv6:[::2]:443"]);
     assert_eq!(addresses("unix:///run/a.sock"), ["unix:/run/a.sock"]);
     assert_eq!(addresses("unix:a.sock"), ["unix:a.sock"]);
+    assert_eq!(addresses("passthrough:///127.0.0.1:80"), ["ipv4:127.0.0.1:80"]);
+    assert_eq!(addresses("passthrough:///some.host:80"), ["dns:some.host:80"]);
+    assert_eq!(addresses("passthrough:some.host"), ["dns:some.host:443"]);
+    assert_eq!(addresses("unix-abstract:name"), ["unix-abstract:name"]);
+    assert_eq!(addresses("inproc:greeter"), ["inproc:greeter"]);
+    assert_eq!(target("passthrough:///some.host:80").authority(), "some.host:80");
     assert_eq!(target("unix:a.sock").authority(), "localhost");
     assert_eq!(target("ipv6:[::1]:5").authority(), "[::1]:5");
 }
@@ -49,9 +56,10 @@ fn what_cannot_be_used_says_why() {
         (":50051", "empty"),
         ("host:port", "\"port\" is no port"),
         ("host:70000", "\"70000\" is no port"),
-        ("https://host:1", "TLS"),
+        ("http://host:1/path", "nothing more"),
+        ("passthrough:///", "empty"),
         ("xds:///a", "scheme \"xds\" is not known"),
-        ("dns://8.8.8.8/host:1", "not supported yet"),
+        ("dns://8.8.8.8/host:1", "feature dns"),
         ("dns://host:1", "dns:///host:1"),
         ("ipv4:[::1]:1", "no IPv4 address"),
         ("ipv6:127.0.0.1:1", "no IPv6 address"),
@@ -61,7 +69,7 @@ fn what_cannot_be_used_says_why() {
         ("ho st:1", "no host name"),
         ("h\u{f6}st:1", "no host name"),
     ] {
-        let error = text.parse::<Target>().expect_err(text).to_string();
+        let error = Target::parse(text, &Resolvers::new()).expect_err(text).to_string();
         assert!(error.contains(why), "{text:?} said {error}");
     }
 }

@@ -62,7 +62,7 @@ impl Calls {
         waiting.shut = true;
         let opens = std::mem::take(&mut waiting.opens);
         drop(waiting);
-        opens.into_iter().for_each(|open| open.stream.fail(StreamError::gone_away()));
+        opens.into_iter().for_each(|open| open.stream.fail(StreamError::unsent()));
     }
 }
 
@@ -108,7 +108,7 @@ impl Link {
         let halves = stream::client_halves(&stream, first, end);
         let mut waiting = self.calls.lock();
         if waiting.shut {
-            return Err(StreamError::gone_away());
+            return Err(StreamError::unsent());
         }
         waiting.opens.push(Open { head, stream });
         drop(waiting);
@@ -240,12 +240,12 @@ impl ClientSide {
                     driver.carry(id, stream.clone(), false);
                     driver.pump(id);
                 }
-                Err(_) => stream.fail(StreamError::gone_away()),
+                Err(_) => stream.fail(StreamError::unsent()),
             }
         }
         self.opens.drain(..opened);
         if !driver.engine.takes_streams() {
-            self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::gone_away()));
+            self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::unsent()));
         }
     }
 }
@@ -254,7 +254,7 @@ impl Drop for ClientSide {
     fn drop(&mut self) {
         self.calls.shut();
         self.life.send_replace(Life::Closed);
-        self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::gone_away()));
+        self.opens.drain(..).for_each(|open| open.stream.fail(StreamError::unsent()));
     }
 }
 

@@ -1,0 +1,124 @@
+//! `weighted_round_robin`: all servers, each as often as its load reports say that it can bear (gRFC A58).
+
+mod load;
+mod schedule;
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::children::{Change, Children, ReadyChild};
+use super::round_robin::first_with_room;
+use super::{Balancer, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
+use crate::call::ConnectivityState;
+use crate::service_config::WeightedRoundRobinSettings;
+use load::Weight;
+use schedule::Schedule;
+
+/// Uses all servers, those with little load more often.
+pub(in crate::channel) struct WeightedRoundRobin {
+    children: Children<Arc<Weight>>,
+    settings: Arc<WeightedRoundRobinSettings>,
+    ready: Vec<ReadyChild<Arc<Weight>>>,
+    update_at: Option<Instant>,
+}
+
+impl WeightedRoundRobin {
+    pub(in crate::channel) fn new(settings: WeightedRoundRobinSettings) -> Self {
+        WeightedRoundRobin {
+            children: Children::new(),
+            settings: Arc::new(settings),
+            ready: Vec::new(),
+            update_at: None,
+        }
+    }
+
+    fn take(&mut self, change: Change<Arc<Weight>>, control: &mut dyn ChannelControl) {
+        match change {
+            Change::Ready(ready) => {
+                for child in &ready {
+                    // One that was not in use begins anew: what it reported before says nothing now.
+                    if !self.ready.iter().any(|known| Arc::ptr_eq(&known.extra, &child.extra)) {
+                        child.extra.begin();
+                    }
+                }
+                self.ready = ready;
+                self.weigh(control);
+            }
+            Change::Told => {
+                self.ready.clear();
+                self.update_at = None;
+            }
+            Change::Nothing => {}
+        }
+    }
+
+    /// Makes a picker of the weights as they are now.
+    fn weigh(&mut self, control: &mut dyn ChannelControl) {
+        let now = Instant::now();
+        let weights: Vec<Option<f64>> =
+            self.ready.iter().map(|child| child.extra.current(now, &self.settings)).collect();
+        let picker = Weighted {
+            schedule: Schedule::new(&weights, fastrand::usize(..)),
+            ready: self.ready.clone(),
+            settings: self.settings.clone(),
+        };
+        control.update_state(ConnectivityState::Ready, Arc::new(picker));
+        let next = now + self.settings.weight_update_period;
+        self.update_at = Some(next);
+        control.wake_at(next);
+    }
+}
+
+impl Balancer for WeightedRoundRobin {
+    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
+        let change = self.children.update(endpoints, control);
+        self.take(change, control);
+    }
+
+    fn subchannel_changed(
+        &mut self,
+        subchannel: &Subchannel,
+        state: &SubchannelState,
+        control: &mut dyn ChannelControl,
+    ) {
+        let change = self.children.subchannel_changed(subchannel, state, control);
+        self.take(change, control);
+    }
+
+    /// It is never at rest.
+    fn connect(&mut self, _: &mut dyn ChannelControl) {}
+
+    fn wake(&mut self, control: &mut dyn ChannelControl) {
+        let change = self.children.wake(control);
+        self.take(change, control);
+        match self.update_at {
+            Some(at) if at <= Instant::now() => self.weigh(control),
+            Some(at) => control.wake_at(at),
+            None => {}
+        }
+    }
+}
+
+/// Gives each call a server, by weight.
+struct Weighted {
+    ready: Vec<ReadyChild<Arc<Weight>>>,
+    schedule: Schedule,
+    settings: Arc<WeightedRoundRobinSettings>,
+}
+
+impl Picker for Weighted {
+    fn pick(&self, call: &PickArgs<'_>) -> Pick {
+        let count = self.ready.len();
+        let first = self.schedule.next();
+        let order = (0..count).filter_map(|n| self.ready.get((first + n) % count));
+        match first_with_room(order, call) {
+            Some((Pick::Subchannel(picked), child)) => {
+                let (weight, settings) = (child.extra.clone(), self.settings.clone());
+                picked.on_done(move |outcome| weight.report(outcome.trailing_metadata, &settings)).into()
+            }
+            Some((pick, _)) => pick,
+            None => Pick::Queue,
+        }
+    }
+}

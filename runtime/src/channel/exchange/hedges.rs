@@ -1,0 +1,364 @@
+//! A call that is made several times at once, until one attempt has an answer (gRFC A6, "Hedging").
+//!
+//! Each attempt waits in the channel's queue for itself, and sends what the call has sent so far and from then on what it sends.
+//! The first whose server sends headers, or ends the call with a code that is fatal, is the call's; the others are reset.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::again::Pushback;
+use super::{Exchange, Phase, State};
+use crate::channel::balancer::PickArgs;
+use crate::channel::configured::Configured;
+use crate::channel::connectivity::{Core, Started, runtime};
+use crate::channel::opened::Opened;
+use crate::channel::queue::{QueuedCall, Ticket};
+use crate::channel::replay::{Position, Replay};
+use crate::channel::service_config::HedgingPolicy;
+use crate::channel::throttle::Throttle;
+use crate::status::{Status, wire};
+use crate::transport::Event;
+use crate::transport::client::RequestHead;
+
+/// The attempts of a call, as long as none is the call's.
+pub(super) struct Hedges {
+    attempts: Vec<Attempt>,
+    /// Whether a server asked for no more of them.
+    stopped: bool,
+}
+
+struct Attempt {
+    ticket: Ticket,
+    stage: Stage,
+}
+
+enum Stage {
+    Queued,
+    Open {
+        opened: Opened,
+        /// How much it has sent, and whether it has sent that there is no more.
+        sent: Position,
+        finished: bool,
+    },
+    /// It ended with a code that is not fatal.
+    Failed,
+}
+
+/// How the attempts stand, seen by the half that reads.
+enum Verdict {
+    /// This one is the call's, with what its server said first.
+    Commit(usize, Event),
+    /// The call ends so.
+    Over(Status),
+    /// One failed, and the next goes out after this.
+    Next(Duration),
+    Wait,
+}
+
+impl Exchange {
+    /// Begins to hedge, where the call's policy says so.
+    pub(super) fn hedge(self: &Arc<Self>) -> bool {
+        if self.hedging_policy().is_none() || runtime().is_err() {
+            return false;
+        }
+        self.lock().phase = Phase::Hedging(Box::new(Hedges { attempts: Vec::new(), stopped: false }));
+        self.clone().hedge_more();
+        true
+    }
+
+    /// The policy, where it asks for more than one attempt.
+    fn hedging_policy(&self) -> Option<&HedgingPolicy> {
+        let policy = self.method_config()?.hedging_policy()?;
+        (policy.max_attempts() > 1 && self.core().settings().retries).then_some(policy)
+    }
+
+    /// Makes one attempt more, if there may be one, and sees to the one after it.
+    fn hedge_more(self: Arc<Self>) {
+        let Some(policy) = self.hedging_policy() else { return };
+        let number = {
+            let mut state = self.lock();
+            let Phase::Hedging(hedges) = &mut state.phase else { return };
+            let number = hedges.attempts.len();
+            let allowed = number == 0
+                || !hedges.stopped
+                    && number < policy.max_attempts() as usize
+                    && self.throttle().is_none_or(|throttle| throttle.allows());
+            if !allowed {
+                return;
+            }
+            hedges.attempts.push(Attempt { ticket: self.core().ticket(), stage: Stage::Queued });
+            number
+        };
+        self.enqueue_hedge(number);
+        self.hedge_after(number + 1, policy.delay());
+    }
+
+    /// Has attempt `number` made after a while, if it was not by then.
+    fn hedge_after(self: &Arc<Self>, number: usize, delay: Duration) {
+        let Ok(runtime) = runtime() else { return };
+        let call = Arc::downgrade(self);
+        runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(call) = call.upgrade() else { return };
+            let due = matches!(&call.lock().phase, Phase::Hedging(hedges) if hedges.attempts.len() == number);
+            if due {
+                call.hedge_more();
+            }
+        });
+    }
+
+    fn enqueue_hedge(self: &Arc<Self>, number: usize) {
+        let ticket = match &self.lock().phase {
+            Phase::Hedging(hedges) => hedges.attempts.get(number).map(|attempt| attempt.ticket),
+            _ => None,
+        };
+        let Some(ticket) = ticket else { return };
+        let hedge: Arc<dyn QueuedCall> = Arc::new(Hedge { call: self.clone(), number });
+        match self.core().start(ticket, &hedge) {
+            Started::Open(opened) => hedge.leave_queue(Ok(opened)),
+            Started::Failed(status) => hedge.leave_queue(Err(status)),
+            // Whoever ended the call meanwhile looked for it in the queue before it was there.
+            Started::Queued if !matches!(self.lock().phase, Phase::Hedging(_)) => self.core().forget(ticket),
+            Started::Queued => {}
+        }
+    }
+
+    /// Looks whether one of the attempts is the call's; ready when there is another phase.
+    pub(super) fn poll_hedges(self: &Arc<Self>, state: &mut State, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.look(state, cx) {
+                Verdict::Wait => return Poll::Pending,
+                Verdict::Commit(number, event) => {
+                    self.commit(state, number);
+                    state.replay = None;
+                    state.peeked = Some(event);
+                    state.sender.wake();
+                    return Poll::Ready(());
+                }
+                Verdict::Over(status) => {
+                    self.end_hedges(state, status);
+                    state.sender.wake();
+                    return Poll::Ready(());
+                }
+                Verdict::Next(delay) => {
+                    let Phase::Hedging(hedges) = &state.phase else { return Poll::Ready(()) };
+                    self.hedge_after(hedges.attempts.len(), delay);
+                }
+            }
+        }
+    }
+
+    fn look(&self, state: &mut State, cx: &mut Context<'_>) -> Verdict {
+        let Phase::Hedging(hedges) = &mut state.phase else { return Verdict::Wait };
+        for (number, attempt) in hedges.attempts.iter_mut().enumerate() {
+            let Stage::Open { opened, .. } = &mut attempt.stage else { continue };
+            let status = match opened.recv.poll_event(cx) {
+                Poll::Pending => continue,
+                Poll::Ready(Ok(event)) => {
+                    let status = match &event {
+                        Event::Headers { headers, end: true, .. } => wire::decode(headers.iter()).and_then(Result::err),
+                        _ => None,
+                    };
+                    match status.filter(|status| self.is_non_fatal(status)) {
+                        Some(status) => status,
+                        None => {
+                            opened.record.event(&event);
+                            return Verdict::Commit(number, event);
+                        }
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    let status = self.status_of(&error, opened);
+                    if !error.is_unprocessed() && !self.is_non_fatal(&status) {
+                        return Verdict::Over(status);
+                    }
+                    status
+                }
+            };
+            opened.record.end(status.code(), Some(status.metadata()));
+            attempt.stage = Stage::Failed;
+            return self.after_failure(hedges, status);
+        }
+        Verdict::Wait
+    }
+
+    /// What comes after an attempt that failed in a way that is not fatal.
+    fn after_failure(&self, hedges: &mut Hedges, status: Status) -> Verdict {
+        let allowed = self.throttle().is_none_or(|throttle| throttle.failed());
+        let pushback = Pushback::of(&status);
+        hedges.stopped |= !allowed || pushback == Pushback::Never;
+        let most = self.hedging_policy().map_or(1, |policy| policy.max_attempts() as usize);
+        let more = !hedges.stopped && hedges.attempts.len() < most;
+        if hedges.attempts.iter().all(|attempt| matches!(attempt.stage, Stage::Failed)) && !more {
+            return Verdict::Over(status);
+        }
+        match pushback {
+            _ if !more => Verdict::Wait,
+            Pushback::After(delay) => Verdict::Next(delay),
+            Pushback::Unsaid | Pushback::Never => Verdict::Next(Duration::ZERO),
+        }
+    }
+
+    fn is_non_fatal(&self, status: &Status) -> bool {
+        self.hedging_policy().is_some_and(|policy| policy.is_non_fatal(status.code()))
+    }
+
+    /// One attempt is the call's from now on; the others are given up.
+    fn commit(&self, state: &mut State, number: usize) {
+        let Phase::Hedging(hedges) = &mut state.phase else { return };
+        let mut hedges = std::mem::replace(hedges, Box::new(Hedges { attempts: Vec::new(), stopped: true }));
+        if number >= hedges.attempts.len() {
+            return;
+        }
+        if let Stage::Open { opened, finished, .. } = hedges.attempts.swap_remove(number).stage {
+            state.end_sent = finished;
+            state.phase = Phase::Open(opened);
+        }
+        hedges.forget_later(self.core());
+    }
+
+    /// All of it has failed.
+    fn end_hedges(&self, state: &mut State, status: Status) {
+        if let Phase::Hedging(hedges) = self.end(state, Some(status), None) {
+            hedges.forget_later(self.core());
+        }
+    }
+
+    fn throttle(&self) -> Option<&Throttle> {
+        self.applied.get()?.config.throttle.as_deref()
+    }
+
+    /// Sends a message on all attempts; ready when it is on its way, or when there is another phase.
+    pub(super) fn poll_send_hedged(&self, state: &mut State, message: &Bytes) -> Poll<()> {
+        let Phase::Hedging(hedges) = &mut state.phase else { return Poll::Ready(()) };
+        if let Some(replay) = state.replay.as_mut().filter(|replay| replay.has_room_for(message.len())) {
+            replay.push(message);
+            hedges.send(replay);
+            return Poll::Ready(());
+        }
+        // More is not kept: the call is that of the attempt that was first to be sent.
+        let Some(number) = hedges.attempts.iter().position(|attempt| matches!(attempt.stage, Stage::Open { .. }))
+        else {
+            return Poll::Pending;
+        };
+        self.commit(state, number);
+        state.replay = None;
+        state.receiver.wake();
+        Poll::Ready(())
+    }
+}
+
+impl Hedges {
+    pub(super) fn any_open(&self) -> bool {
+        self.attempts.iter().any(|attempt| matches!(attempt.stage, Stage::Open { .. }))
+    }
+
+    /// Sends on all attempts what they have not sent.
+    pub(super) fn send(&mut self, replay: &Replay) {
+        for attempt in &mut self.attempts {
+            attempt.send(replay);
+        }
+    }
+
+    /// Takes those out of the queue that wait there. Called without any lock.
+    pub(super) fn forget(self, core: &Core) {
+        let waiting = self.attempts.iter().filter(|attempt| matches!(attempt.stage, Stage::Queued));
+        waiting.for_each(|attempt| core.forget(attempt.ticket));
+    }
+
+    /// As [`forget`](Self::forget), where a lock is held: they go when their turn comes.
+    fn forget_later(self, core: &Arc<Core>) {
+        if let Ok(runtime) = runtime() {
+            let core = core.clone();
+            runtime.spawn(async move { self.forget(&core) });
+        }
+    }
+
+    /// What a call waits for that none of its attempts was answered.
+    pub(super) fn describe_wait(&self) -> Option<String> {
+        let peers: Vec<String> = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| match &attempt.stage {
+                Stage::Open { opened, .. } => Some(opened.peer.to_string()),
+                Stage::Queued | Stage::Failed => None,
+            })
+            .collect();
+        (!peers.is_empty()).then(|| format!("for {} to answer", peers.join(" or ")))
+    }
+}
+
+impl Attempt {
+    fn send(&mut self, replay: &Replay) {
+        let Stage::Open { opened, sent, finished } = &mut self.stage else { return };
+        // What breaks here shows itself on the receiving half.
+        let (rest, count) = replay.after(sent);
+        if !rest.is_empty() && opened.send.send_now(rest, false).is_ok() {
+            (0..count).for_each(|_| opened.record.message_sent());
+        }
+        if replay.finished && !std::mem::replace(finished, true) {
+            let _ = opened.send.finish();
+        }
+    }
+}
+
+/// One attempt, as the channel's queue sees it.
+struct Hedge {
+    call: Arc<Exchange>,
+    number: usize,
+}
+
+impl QueuedCall for Hedge {
+    fn configure(&self, _: &Configured) {}
+
+    fn pick_args(&self) -> PickArgs<'_> {
+        self.call.pick_args()
+    }
+
+    fn waits_for_ready(&self) -> bool {
+        self.call.waits_for_ready()
+    }
+
+    fn head(&self, limit: usize) -> Result<RequestHead, Status> {
+        self.call.head_of(u32::try_from(self.number).unwrap_or(u32::MAX), limit)
+    }
+
+    fn first(&self) -> (Option<Bytes>, bool) {
+        (None, false)
+    }
+
+    fn leave_queue(&self, outcome: Result<Opened, Status>) {
+        let call = &self.call;
+        let mut state = call.lock();
+        let State { phase: Phase::Hedging(hedges), replay, .. } = &mut *state else { return };
+        let Some(attempt) = hedges.attempts.get_mut(self.number) else { return };
+        match outcome {
+            Ok(opened) => {
+                attempt.stage = Stage::Open { opened, sent: Position::default(), finished: false };
+                if let Some(replay) = replay {
+                    attempt.send(replay);
+                }
+            }
+            Err(status) => {
+                attempt.stage = Stage::Failed;
+                match call.is_non_fatal(&status).then(|| call.after_failure(hedges, status.clone())) {
+                    Some(Verdict::Next(delay)) => call.hedge_after(hedges.attempts.len(), delay),
+                    Some(Verdict::Wait) => {}
+                    _ => call.end_hedges(&mut state, status),
+                }
+            }
+        }
+        state.receiver.wake();
+        state.sender.wake();
+    }
+}
+
+impl fmt::Debug for Hedges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hedges").field("attempts", &self.attempts.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! A call as the channel's queue sees it.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use tokio::time::Instant;
+
+use super::{Applied, Exchange, Phase};
+use crate::call::{GRPC_ENCODING, GRPC_TIMEOUT, timeout};
+use crate::channel::balancer::PickArgs;
+use crate::channel::configured::Configured;
+use crate::channel::opened::Opened;
+use crate::channel::queue::QueuedCall;
+use crate::channel::replay::Replay;
+use crate::metadata;
+use crate::status::Status;
+use crate::transport::client::RequestHead;
+
+/// How often the call was sent before (gRFC A6).
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+impl QueuedCall for Exchange {
+    fn configure(&self, configured: &Configured) {
+        if self.applied.get().is_some() {
+            return;
+        }
+        if let Some(config) = configured.of_method(&self.request.path)
+            && self.applied.set(Applied::new(config, self.began)).is_ok()
+        {
+            // There may be an earlier deadline now.
+            let mut state = self.lock();
+            state.receiver.wake();
+            state.sender.wake();
+        }
+    }
+
+    fn pick_args(&self) -> PickArgs<'_> {
+        PickArgs { path: &self.request.path, metadata: &self.request.metadata }
+    }
+
+    fn waits_for_ready(&self) -> bool {
+        self.wait_for_ready().unwrap_or(false)
+    }
+
+    fn head(&self, limit: usize) -> Result<RequestHead, Status> {
+        self.head_of(self.previous_attempts.load(Ordering::Relaxed), limit)
+    }
+
+    fn first(&self) -> (Option<Bytes>, bool) {
+        let mut state = self.lock();
+        let (first, end) = state.replay.as_mut().map_or((None, false), Replay::first);
+        state.end_sent = end;
+        (first, end)
+    }
+
+    fn leave_queue(&self, outcome: Result<Opened, Status>) {
+        let Some(call) = self.itself.upgrade() else { return };
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Queued) {
+            return;
+        }
+        match outcome {
+            Ok(mut opened) => {
+                if let Some(replay) = &state.replay {
+                    let (mut rest, count) = replay.behind_head();
+                    // What breaks here shows itself on the receiving half.
+                    if rest.try_for_each(|part| opened.send.send_now(part, false)).is_ok() {
+                        (0..count).for_each(|_| opened.record.message_sent());
+                    }
+                }
+                if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
+                    state.end_sent = true;
+                    let _ = opened.send.finish();
+                }
+                state.phase = Phase::Open(opened);
+                call.bound_attempt(&state);
+            }
+            Err(status) => {
+                if !call.try_again(&mut state, &status) {
+                    self.end(&mut state, Some(status), None);
+                }
+            }
+        }
+        state.receiver.wake();
+        state.sender.wake();
+    }
+}
+
+impl Exchange {
+    /// What the call says of wait-for-ready, or the service config where it says nothing.
+    fn wait_for_ready(&self) -> Option<bool> {
+        self.request.wait_for_ready.or_else(|| self.method_config()?.wait_for_ready())
+    }
+
+    /// The request's head, for an attempt after so many others.
+    pub(super) fn head_of(&self, previous_attempts: u32, limit: usize) -> Result<RequestHead, Status> {
+        // Before anything is made of it: there is no end to what a user may have put in.
+        metadata::check_size(self.request.metadata.size(), limit)?;
+        let mut headers = self.core().plain_head().clone();
+        if let Some(compressor) = &self.request.compressor {
+            headers.append(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
+        }
+        if let Some(deadline) = self.deadline() {
+            headers.append(GRPC_TIMEOUT, timeout::encode(deadline.saturating_duration_since(Instant::now())));
+        }
+        if previous_attempts > 0 {
+            headers.append(PREVIOUS_ATTEMPTS, HeaderValue::from(previous_attempts));
+        }
+        if !self.request.metadata.is_empty() {
+            self.request.metadata.append_to(&mut headers);
+            // Metadata that was passed on from another call may have that one's agent.
+            headers.remove(&header::USER_AGENT);
+            headers.append(header::USER_AGENT, self.core().settings().user_agent.clone());
+        }
+        let head = RequestHead {
+            authority: self.core().authority().clone(),
+            path: self.request.path.clone(),
+            headers,
+            wait_for_ready: self.wait_for_ready(),
+        };
+        // A call without metadata could not be made smaller.
+        if !self.request.metadata.is_empty() {
+            metadata::check_size(head.size(), limit)?;
+        }
+        Ok(head)
+    }
+}

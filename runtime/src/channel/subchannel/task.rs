@@ -1,0 +1,138 @@
+//! The task of a subchannel: connects when it is asked to, tells of each change, and waits between attempts.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::{Fuse, FusedFuture as _};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::{Line, Link, SubchannelState, health};
+use crate::channel::backoff::{Attempt, Attempts};
+use crate::channel::connectivity::Core;
+use crate::status::Status;
+use crate::transport::client;
+use crate::transport::{ConnectError, Stage};
+
+/// Runs a subchannel until it is aborted; `tell` hears of each state.
+pub(in crate::channel) async fn run(link: Arc<Link>, core: Arc<Core>, tell: impl Fn(SubchannelState)) {
+    let mut attempts = Attempts::new(core.settings().backoff.clone());
+    let enter = |state: SubchannelState| {
+        let why = match &state {
+            SubchannelState::TransientFailure(status) | SubchannelState::Unhealthy(status) => {
+                Some(status.message().to_owned())
+            }
+            SubchannelState::Idle | SubchannelState::Connecting | SubchannelState::Ready => None,
+        };
+        link.stats.enter(state.connectivity(), why);
+        tell(state);
+    };
+    loop {
+        link.ask.notified().await;
+        enter(SubchannelState::Connecting);
+        let attempt = attempts.start();
+        match connect(&link, &core, attempt).await {
+            Ok(line) => {
+                attempts.reset();
+                serve(&link, &core, line, &enter).await;
+            }
+            Err(error) => {
+                let reset = core.requests().backoff_reset.notified();
+                tokio::pin!(reset);
+                // Listening starts before the state is seen, so that whoever saw it can end the wait.
+                reset.as_mut().enable();
+                enter(SubchannelState::TransientFailure(status(&error)));
+                tokio::select! {
+                    () = tokio::time::sleep_until(attempt.next_at) => {}
+                    () = reset => attempts.reset(),
+                }
+            }
+        }
+        // Before the state is told, for whoever hears of it may ask at once.
+        link.asked.store(false, Ordering::Release);
+        enter(SubchannelState::Idle);
+    }
+}
+
+fn status(error: &ConnectError) -> Status {
+    Status::unavailable(error.to_string()).with_source(error.cause())
+}
+
+async fn connect(link: &Link, core: &Core, attempt: Attempt) -> Result<Line, ConnectError> {
+    let connection =
+        match tokio::time::timeout_at(attempt.give_up_at, client::connect(&link.address, &core.settings().connect))
+            .await
+        {
+            Ok(connected) => connected?,
+            Err(_) => {
+                let cause = "no SETTINGS from the server in time (min_connect_timeout)";
+                return Err(ConnectError::new(&link.address, Stage::Http2, cause));
+            }
+        };
+    core.watch_over(connection.closer());
+    let socket = link.stats.connected(connection.local_address().cloned());
+    Ok(Line { connection, id: socket.id(), socket })
+}
+
+/// Tells that the subchannel is READY, and lasts as long as one of its connections takes calls.
+async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(SubchannelState)) {
+    let mut lines = FuturesUnordered::new();
+    link.lock().push(first.clone());
+    lines.push(watch(first.clone(), core));
+    let service = core.health_check().filter(|_| link.watches_health.load(Ordering::Relaxed));
+    let connection = first.connection;
+    let mut health = pin!(match &service {
+        Some(service) => health::watch(&connection, core, service, |serves| {
+            enter(serves.map_or_else(SubchannelState::Unhealthy, |()| SubchannelState::Ready));
+        })
+        .fuse(),
+        None => {
+            enter(SubchannelState::Ready);
+            Fuse::terminated()
+        }
+    });
+    let mut further = pin!(Fuse::terminated());
+    loop {
+        let may_grow = further.is_terminated() && lines.len() < link.max_connections;
+        tokio::select! {
+            Some(ended) = lines.next() => {
+                link.lock().retain(|line| line.id != ended);
+                if lines.is_empty() {
+                    return;
+                }
+            }
+            () = &mut health => {}
+            () = link.crowded.notified(), if may_grow => further.set(connect_further(link, core).fuse()),
+            added = &mut further => {
+                if let Some(line) = added {
+                    link.lock().push(line.clone());
+                    lines.push(watch(line, core));
+                    core.drain();
+                }
+            }
+        }
+    }
+}
+
+/// One connection more, where those that there are have all the streams that the server takes (gRFC A105).
+async fn connect_further(link: &Link, core: &Core) -> Option<Line> {
+    let attempt = Attempts::new(core.settings().backoff.clone()).start();
+    match connect(link, core, attempt).await {
+        Ok(line) => Some(line),
+        Err(_) => {
+            tokio::time::sleep_until(attempt.next_at).await;
+            None
+        }
+    }
+}
+
+/// Has waiting calls sent out as streams of this connection become free, until it takes no more.
+async fn watch(line: Line, core: &Core) -> u64 {
+    loop {
+        tokio::select! {
+            () = line.connection.draining() => return line.id,
+            () = line.connection.stream_freed() => core.drain(),
+        }
+    }
+}
