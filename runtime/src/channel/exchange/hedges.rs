@@ -76,7 +76,7 @@ impl Exchange {
         (policy.max_attempts() > 1 && self.core().settings().retries).then_some(policy)
     }
 
-    /// Makes one attempt more, if there may be one, and sees to the one after it.
+    /// Makes one attempt more, if there may be one. The one after it comes when this has been under way for a while.
     fn hedge_more(self: Arc<Self>) {
         let Some(policy) = self.hedging_policy() else { return };
         let number = {
@@ -94,7 +94,6 @@ impl Exchange {
             number
         };
         self.enqueue_hedge(number);
-        self.hedge_after(number + 1, policy.delay());
     }
 
     /// Has attempt `number` made after a while, if it was not by then.
@@ -341,6 +340,9 @@ impl QueuedCall for Hedge {
                 attempt.stage = Stage::Open { opened, sent: Position::default(), finished: false };
                 if let Some(replay) = replay {
                     attempt.send(replay);
+                }
+                if let Some(policy) = call.hedging_policy() {
+                    call.hedge_after(self.number + 1, policy.delay());
                 }
             }
             Err(status) => {
