@@ -135,7 +135,7 @@ pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, Serve
 /// Settings of a channel and its calls that whoever runs a service gives its clients.
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
-    TargetUri, balancer, resolver, service_config,
+    TargetUri, balancer, interceptor, resolver, service_config,
 };
 pub use codec::{BytesCodec, Codec, CodecError, MessageBytes, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};

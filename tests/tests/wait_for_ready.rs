@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callwright::{Channel, Code, ConnectivityState, Server};
 use callwright_tests::support::{
-    LARGE, RefusedPort, Seen, channel, channel_to, chat, count, say, serve, serve_with, sum, under_way,
+    LARGE, RefusedPort, Seen, channel, channel_to, chat, count, say, serve, serve_on, serve_with, sum, under_way,
 };
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
@@ -329,4 +329,15 @@ fn a_channel_survives_the_runtime_that_connected_it() {
             server.stop().await;
         });
     }
+}
+
+#[tokio::test]
+async fn calls_that_fail_one_after_the_other_leave_the_channel_its_turn() {
+    let port = RefusedPort::new();
+    let channel = channel(port.address()).build().unwrap();
+    assert_eq!(say(&channel, "hello").await.unwrap_err().code(), Code::Unavailable);
+    let (_server, _) = serve_on(port.address()).await;
+    // Nothing here waits for anything but the calls themselves.
+    while say(&channel, "hello").await.is_err() {}
+    while count(&channel, 1).await.is_err() {}
 }

@@ -52,6 +52,14 @@ impl<Req: 'static, Res: 'static> Method<Req, Res> {
         &self.path
     }
 
+    /// The same with another path.
+    pub(crate) fn at(mut self, path: String) -> Self {
+        if self.path != path {
+            self.path = Cow::Owned(path);
+        }
+        self
+    }
+
     pub(crate) fn into_parts(self) -> (Cow<'static, str>, SharedCodec<Req>, SharedCodec<Res>) {
         (self.path, self.request, self.response)
     }

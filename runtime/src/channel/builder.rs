@@ -10,6 +10,7 @@ use http::uri::Authority;
 
 use super::backoff::Backoff;
 use super::balancer::{Balancer, Balancers};
+use super::interceptor::{Interceptor, Interceptors};
 use super::resolver::{self, Resolver};
 #[cfg(feature = "service-config")]
 use super::service_config;
@@ -94,6 +95,7 @@ pub struct ChannelBuilder {
     target: String,
     settings: Settings,
     resolvers: Resolvers,
+    interceptors: Interceptors,
     #[cfg(feature = "service-config")]
     service_config_json: Option<String>,
     user_agent: Option<String>,
@@ -120,6 +122,7 @@ impl ChannelBuilder {
             target,
             settings,
             resolvers: Resolvers::new(),
+            interceptors: Interceptors::default(),
             #[cfg(feature = "service-config")]
             service_config_json: None,
             user_agent: None,
@@ -232,6 +235,12 @@ impl ChannelBuilder {
         self
     }
 
+    /// Puts an [interceptor](crate::interceptor) around all calls of the channel, inside of those that it has.
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.add(interceptor);
+        self
+    }
+
     /// Makes no retries and no hedges, whatever a service config says. A call that no server has looked at is sent again all the
     /// same (gRFC A6, "transparent retries").
     pub fn disable_retries(mut self) -> Self {
@@ -296,7 +305,7 @@ impl ChannelBuilder {
                 authority.parse().map_err(|_| ChannelError::Header { option: "authority", value: authority })?;
             settings.authority = Some(parsed);
         }
-        Ok(Channel { lease: Arc::new(Lease::new(target, settings)) })
+        Ok(Channel { lease: Arc::new(Lease::new(target, settings)), interceptors: self.interceptors })
     }
 }
 

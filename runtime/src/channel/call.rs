@@ -18,11 +18,14 @@ use tokio::time::Instant;
 use super::Channel;
 use super::connectivity::runtime;
 use super::exchange::{Exchange, Request};
+use super::intercepted::Interception;
+use super::interceptor::{Interceptor, Interceptors};
 use super::options::CallOptions;
 use super::reader::Reader;
 use super::reply::Reply;
 use super::sender::RequestSender;
 use super::service_config::MethodConfig;
+use super::source::Source;
 use super::streaming::Streaming;
 use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
 use crate::codec::SharedCodec;
@@ -64,13 +67,22 @@ pub struct Call<K, Req: 'static, Res: 'static> {
     method: Method<Req, Res>,
     request: Option<Req>,
     options: CallOptions,
+    interceptors: Interceptors,
     kind: PhantomData<fn() -> K>,
 }
 
 /// The options, the same for every kind of call.
 impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
     fn new(channel: &Channel, method: Method<Req, Res>, request: Option<Req>) -> Self {
-        Call { channel: channel.clone(), method, request, options: CallOptions::default(), kind: PhantomData }
+        let interceptors = channel.interceptors().clone();
+        Call {
+            channel: channel.clone(),
+            method,
+            request,
+            options: CallOptions::default(),
+            interceptors,
+            kind: PhantomData,
+        }
     }
 
     /// Whether the call waits for a server that cannot be reached (`true`), or ends in UNAVAILABLE as soon as that is
@@ -119,6 +131,12 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
         self
     }
 
+    /// Puts an interceptor around this call, inside of those that its channel has.
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.add(interceptor);
+        self
+    }
+
     /// The same call, which will end with this status without being made.
     #[cfg(feature = "dynamic")]
     pub(crate) fn fail(mut self, status: Status) -> Self {
@@ -127,51 +145,61 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
     }
 
     fn begin(self) -> Result<Begun<Req, Res>, Status> {
-        let core = self.channel.lease().core();
-        let settings = core.settings();
-        let (path, request_codec, response_codec) = self.method.into_parts();
-        if let Some(status) = self.options.failure {
-            return Err(status);
-        }
-        let deadline = self.options.deadline();
-        if deadline.is_some() {
-            runtime()?;
-        }
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Err(Status::deadline_exceeded("the deadline had passed before the call was made"));
-        }
-        let compressor = settings
-            .messages
-            .compressors
-            .find(self.options.compression.unwrap_or(settings.messages.compression))
-            .map_err(|error| Status::internal(error.to_string()))?;
-        let path = header(path)?;
-        let config = core.call_config(&path);
-        let method = config.as_ref().and_then(|config| config.method.as_deref());
-        if method.is_some_and(|method| method.timeout().is_some()) {
-            runtime()?;
-        }
-        let first = match &self.request {
-            None => None,
-            Some(message) => {
-                let configured = method.and_then(MethodConfig::max_request_message_bytes);
-                let limit = settings.messages.max_send_size.min(configured.unwrap_or(usize::MAX));
-                let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
-                Some(frame::encode(request_codec.codec(), message, &encoding)?)
-            }
-        };
-        let request = Request {
-            path,
-            metadata: self.options.metadata,
-            wait_for_ready: self.options.wait_for_ready,
-            deadline,
-            compressor,
-        };
-        let finished = first.is_some();
-        let exchange = Exchange::start(self.channel.lease().clone(), request, config, first, finished);
-        let reader = Reader::new(exchange.clone(), self.options.max_receive_message_size);
-        Ok(Begun { exchange, reader, request_codec, response_codec })
+        begin(&self.channel, self.method, self.request, self.options)
     }
+
+    fn interception(self) -> (Interception<Req, Res>, Option<Req>) {
+        let Call { channel, method, request, options, interceptors, .. } = self;
+        (Interception { interceptors, channel, method, options }, request)
+    }
+}
+
+/// Makes a call that is set to this.
+pub(super) fn begin<Req: 'static, Res: 'static>(
+    channel: &Channel,
+    method: Method<Req, Res>,
+    request: Option<Req>,
+    options: CallOptions,
+) -> Result<Begun<Req, Res>, Status> {
+    let core = channel.lease().core();
+    let settings = core.settings();
+    let (path, request_codec, response_codec) = method.into_parts();
+    if let Some(status) = options.failure {
+        return Err(status);
+    }
+    let deadline = options.deadline();
+    if deadline.is_some() {
+        runtime()?;
+    }
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return Err(Status::deadline_exceeded("the deadline had passed before the call was made"));
+    }
+    let compressor = settings
+        .messages
+        .compressors
+        .find(options.compression.unwrap_or(settings.messages.compression))
+        .map_err(|error| Status::internal(error.to_string()))?;
+    let path = header(path)?;
+    let config = core.call_config(&path);
+    let configured = config.as_ref().and_then(|config| config.method.as_deref());
+    if configured.is_some_and(|method| method.timeout().is_some()) {
+        runtime()?;
+    }
+    let first = match &request {
+        None => None,
+        Some(message) => {
+            let bound = configured.and_then(MethodConfig::max_request_message_bytes);
+            let limit = settings.messages.max_send_size.min(bound.unwrap_or(usize::MAX));
+            let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
+            Some(frame::encode(request_codec.codec(), message, &encoding)?)
+        }
+    };
+    let request =
+        Request { path, metadata: options.metadata, wait_for_ready: options.wait_for_ready, deadline, compressor };
+    let finished = first.is_some();
+    let exchange = Exchange::start(channel.lease().clone(), request, config, first, finished);
+    let reader = Reader::new(exchange.clone(), options.max_receive_message_size);
+    Ok(Begun { exchange, reader, request_codec, response_codec })
 }
 
 /// A method's path as a header, without a copy where it is static.
@@ -186,14 +214,64 @@ fn header(path: Cow<'static, str>) -> Result<HeaderValue, Status> {
 }
 
 /// A call under way, before it is dressed for its kind.
-struct Begun<Req: 'static, Res: 'static> {
-    exchange: Arc<Exchange>,
-    reader: Reader,
-    request_codec: SharedCodec<Req>,
-    response_codec: SharedCodec<Res>,
+pub(super) struct Begun<Req: 'static, Res: 'static> {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) reader: Reader,
+    pub(super) request_codec: SharedCodec<Req>,
+    pub(super) response_codec: SharedCodec<Res>,
 }
 
-impl<Req: 'static, Res: 'static> Call<Unary, Req, Res> {
+impl<Req: 'static, Res: 'static> Begun<Req, Res> {
+    fn source(self) -> Source<Res> {
+        Source::Wire { reader: self.reader, codec: self.response_codec }
+    }
+}
+
+/// The responses of a call of one request.
+impl<K, Req: Send + 'static, Res: Send + 'static> Call<K, Req, Res> {
+    fn source(self) -> Result<Source<Res>, Status> {
+        if self.interceptors.is_empty() {
+            return Ok(self.begin()?.source());
+        }
+        match self.interception() {
+            (interception, Some(request)) => Ok(Source::Intercepted(Box::new(interception.one(request)?))),
+            (_, None) => Err(Status::internal("the call has no request")),
+        }
+    }
+
+    /// As [`halves`](Self::halves), where there is a place for an error.
+    fn checked_halves(self) -> Result<(RequestSender<Req>, Source<Res>), Status> {
+        if self.interceptors.is_empty() {
+            let begun = self.begin()?;
+            let sender = RequestSender::new(begun.exchange.clone(), begun.request_codec.clone());
+            return Ok((sender, begun.source()));
+        }
+        let (outlet, intercepted) = self.interception().0.start()?;
+        Ok((RequestSender::intercepted(outlet), Source::Intercepted(Box::new(intercepted))))
+    }
+
+    /// Both halves of a call that streams its requests. What keeps it from being made shows in both.
+    fn halves(self) -> (RequestSender<Req>, Source<Res>) {
+        if self.interceptors.is_empty() {
+            let begun = self.begin_or_fail();
+            let sender = RequestSender::new(begun.exchange.clone(), begun.request_codec.clone());
+            return (sender, begun.source());
+        }
+        let (channel, method) = (self.channel.clone(), self.method.clone());
+        match self.interception().0.start() {
+            Ok((outlet, intercepted)) => {
+                (RequestSender::intercepted(outlet), Source::Intercepted(Box::new(intercepted)))
+            }
+            Err(status) => {
+                let begun = failed(&channel, method, status);
+                let sender = RequestSender::new(begun.exchange.clone(), begun.request_codec.clone());
+                (sender, begun.source())
+            }
+        }
+    }
+}
+
+impl<Req: Send + 'static, Res: Send + 'static> Call<Unary, Req, Res> {
     /// A call of one request and one response.
     pub fn unary(channel: &Channel, method: Method<Req, Res>, request: Req) -> Self {
         Call::new(channel, method, Some(request))
@@ -204,8 +282,7 @@ impl<Req: 'static, Res: 'static> Call<Unary, Req, Res> {
     /// # Errors
     /// The status that the call ended with.
     pub async fn send(self) -> Result<Response<Res>, Status> {
-        let begun = self.begin()?;
-        Reply::new(begun.reader, begun.response_codec).response().await
+        Reply::new(self.source()?).response().await
     }
 }
 
@@ -214,14 +291,11 @@ impl<Req: Send + 'static, Res: Send + 'static> IntoFuture for Call<Unary, Req, R
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Res, Status>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let mut begun = self.begin()?;
-            begun.reader.single(&begun.response_codec).await
-        })
+        Box::pin(async move { self.source()?.single().await })
     }
 }
 
-impl<Req: 'static, Res: 'static> Call<ServerStreaming, Req, Res> {
+impl<Req: Send + 'static, Res: Send + 'static> Call<ServerStreaming, Req, Res> {
     /// A call of one request and a stream of responses.
     pub fn server_streaming(channel: &Channel, method: Method<Req, Res>, request: Req) -> Self {
         Call::new(channel, method, Some(request))
@@ -232,8 +306,7 @@ impl<Req: 'static, Res: 'static> Call<ServerStreaming, Req, Res> {
     /// # Errors
     /// The status that the call ended with, when it ended without headers.
     pub async fn send(self) -> Result<Response<Streaming<Res>>, Status> {
-        let begun = self.begin()?;
-        let mut stream = Streaming::new(begun.reader, begun.response_codec);
+        let mut stream = Streaming::new(self.source()?);
         let initial = stream.initial_metadata().await?.clone();
         Ok(Response::new(stream, initial, Metadata::new()))
     }
@@ -247,14 +320,14 @@ impl<Req: Send + 'static, Res: Send + 'static> IntoFuture for Call<ServerStreami
     /// shows in the stream.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut begun = self.begin()?;
-            begun.reader.left_queue().await?;
-            Ok(Streaming::new(begun.reader, begun.response_codec))
+            let mut source = self.source()?;
+            source.left_queue().await?;
+            Ok(Streaming::new(source))
         })
     }
 }
 
-impl<Req: 'static, Res: 'static> Call<ClientStreaming, Req, Res> {
+impl<Req: Send + 'static, Res: Send + 'static> Call<ClientStreaming, Req, Res> {
     /// A call of a stream of requests and one response.
     pub fn client_streaming(channel: &Channel, method: Method<Req, Res>) -> Self {
         Call::new(channel, method, None)
@@ -262,8 +335,8 @@ impl<Req: 'static, Res: 'static> Call<ClientStreaming, Req, Res> {
 
     /// Makes the call, and gives both its halves at once.
     pub fn start(self) -> (RequestSender<Req>, Reply<Res>) {
-        let begun = self.begin_or_fail();
-        (RequestSender::new(begun.exchange, begun.request_codec), Reply::new(begun.reader, begun.response_codec))
+        let (sender, source) = self.halves();
+        (sender, Reply::new(source))
     }
 
     /// Makes the call, sends all of `requests`, and gives the response. A server that answers before it has all of
@@ -271,14 +344,10 @@ impl<Req: 'static, Res: 'static> Call<ClientStreaming, Req, Res> {
     ///
     /// # Errors
     /// The status that the call ended with.
-    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send) -> Result<Res, Status>
-    where
-        Req: Send,
-    {
-        let begun = self.begin()?;
-        let pump = std::pin::pin!(pump(RequestSender::new(begun.exchange, begun.request_codec), requests));
-        let mut reader = begun.reader;
-        let response = std::pin::pin!(reader.single(&begun.response_codec));
+    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send) -> Result<Res, Status> {
+        let (sender, mut source) = self.checked_halves()?;
+        let pump = std::pin::pin!(pump(sender, requests));
+        let response = std::pin::pin!(source.single());
         match select(response, pump).await {
             Either::Left((response, _)) => response,
             Either::Right(((), response)) => response.await,
@@ -286,7 +355,7 @@ impl<Req: 'static, Res: 'static> Call<ClientStreaming, Req, Res> {
     }
 }
 
-impl<Req: 'static, Res: 'static> Call<Bidi, Req, Res> {
+impl<Req: Send + 'static, Res: Send + 'static> Call<Bidi, Req, Res> {
     /// A call with a stream both ways.
     pub fn bidi(channel: &Channel, method: Method<Req, Res>) -> Self {
         Call::new(channel, method, None)
@@ -294,39 +363,38 @@ impl<Req: 'static, Res: 'static> Call<Bidi, Req, Res> {
 
     /// Makes the call, and gives both its halves at once, without waiting for the server.
     pub fn start(self) -> (RequestSender<Req>, Streaming<Res>) {
-        let begun = self.begin_or_fail();
-        (RequestSender::new(begun.exchange, begun.request_codec), Streaming::new(begun.reader, begun.response_codec))
+        let (sender, source) = self.halves();
+        (sender, Streaming::new(source))
     }
 
     /// Makes the call and gives the responses; `requests` are sent while these are read.
     ///
     /// # Errors
     /// What keeps the call from being made; what ends it later shows in the stream.
-    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send + 'static) -> Result<Streaming<Res>, Status>
-    where
-        Req: Send + 'static,
-    {
-        let begun = self.begin()?;
-        let pump = pump(RequestSender::new(begun.exchange, begun.request_codec), requests);
-        Ok(Streaming::new(begun.reader, begun.response_codec).with_pump(Box::pin(pump)))
+    pub async fn send_all(self, requests: impl Stream<Item = Req> + Send + 'static) -> Result<Streaming<Res>, Status> {
+        let (sender, source) = self.checked_halves()?;
+        Ok(Streaming::new(source).with_pump(Box::pin(pump(sender, requests))))
     }
 }
 
 impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
     /// As [`begin`](Self::begin), where there is no place for an error yet: it shows in both halves.
     fn begin_or_fail(self) -> Begun<Req, Res> {
-        let (lease, method) = (self.channel.lease().clone(), self.method.clone());
-        self.begin().unwrap_or_else(|status| {
-            let (_, request_codec, response_codec) = method.into_parts();
-            let exchange = Exchange::failed(lease, status);
-            let reader = Reader::new(exchange.clone(), None);
-            Begun { exchange, reader, request_codec, response_codec }
-        })
+        let (channel, method) = (self.channel.clone(), self.method.clone());
+        self.begin().unwrap_or_else(|status| failed(&channel, method, status))
     }
 }
 
+/// A call that could not be made.
+fn failed<Req: 'static, Res: 'static>(channel: &Channel, method: Method<Req, Res>, status: Status) -> Begun<Req, Res> {
+    let (_, request_codec, response_codec) = method.into_parts();
+    let exchange = Exchange::failed(channel.lease().clone(), status);
+    let reader = Reader::new(exchange.clone(), None);
+    Begun { exchange, reader, request_codec, response_codec }
+}
+
 /// Sends all of a stream; what ends it early shows in the response.
-async fn pump<T: 'static>(mut sender: RequestSender<T>, requests: impl Stream<Item = T> + Send) {
+async fn pump<T: Send + 'static>(mut sender: RequestSender<T>, requests: impl Stream<Item = T> + Send) {
     let mut requests = std::pin::pin!(requests);
     while let Some(request) = poll_fn(|cx| requests.as_mut().poll_next(cx)).await {
         if sender.send(request).await.is_err() {

@@ -11,6 +11,8 @@ mod queued;
 mod tests;
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
@@ -251,9 +253,13 @@ impl Exchange {
         let mut state = self.lock();
         state.receiver.keep(cx.waker());
         match &state.phase {
+            Phase::Over(Some(status)) => {
+                // As with an event of a call that is over.
+                ready!(pin!(tokio::task::consume_budget()).poll(cx));
+                Poll::Ready(Err(status.clone()))
+            }
             Phase::Queued | Phase::Waiting => Poll::Pending,
             Phase::Hedging(hedges) if !hedges.any_open() => Poll::Pending,
-            Phase::Over(Some(status)) => Poll::Ready(Err(status.clone())),
             Phase::Open(_) | Phase::Hedging(_) | Phase::Over(None) => Poll::Ready(Ok(())),
         }
     }
@@ -269,6 +275,8 @@ impl Exchange {
             let error = match &mut state.phase {
                 Phase::Queued | Phase::Waiting => return Poll::Pending,
                 Phase::Over(status) => {
+                    // Calls that fail at once, one after the other, leave the channel its turn to connect.
+                    ready!(pin!(tokio::task::consume_budget()).poll(cx));
                     let status = status.clone().unwrap_or_else(|| Status::internal("the call was read past its end"));
                     return Poll::Ready(Err(status));
                 }

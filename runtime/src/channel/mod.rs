@@ -9,6 +9,8 @@ mod connectivity;
 mod control;
 mod deadline;
 mod exchange;
+mod intercepted;
+pub mod interceptor;
 mod opened;
 mod options;
 mod queue;
@@ -18,6 +20,7 @@ mod reply;
 pub mod resolver;
 mod sender;
 pub mod service_config;
+mod source;
 mod state;
 mod streaming;
 mod subchannel;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use crate::call::ConnectivityState;
 use crate::status::Status;
 use connectivity::Lease;
+use interceptor::{Interceptor, Interceptors};
 
 pub use backoff::Backoff;
 pub use builder::{ChannelBuilder, ChannelError};
@@ -58,6 +62,7 @@ pub use target::{TargetError, TargetUri};
 #[derive(Clone)]
 pub struct Channel {
     lease: Arc<Lease>,
+    interceptors: Interceptors,
 }
 
 impl Channel {
@@ -136,6 +141,17 @@ impl Channel {
     /// Closes the channel for good, with all its clones: calls that wait and calls under way end in CANCELLED.
     pub fn close(&self) {
         self.lease.core().close();
+    }
+
+    /// The same channel, with an interceptor around the calls that are made by way of this handle and its clones: inside of those
+    /// that it has.
+    pub fn with_interceptor(mut self, interceptor: impl Interceptor) -> Channel {
+        self.interceptors.add(interceptor);
+        self
+    }
+
+    fn interceptors(&self) -> &Interceptors {
+        &self.interceptors
     }
 
     fn lease(&self) -> &Arc<Lease> {

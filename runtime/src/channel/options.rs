@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::interceptor::CallDetails;
 use crate::compression::Compression;
 use crate::metadata::{IntoMetadataValue, Metadata};
 use crate::status::Status;
@@ -31,6 +32,31 @@ impl CallOptions {
 
     pub(super) fn fail(&mut self, status: Status) {
         self.failure.get_or_insert(status);
+    }
+
+    /// The options as interceptors see them.
+    pub(super) fn details(&self, path: &str) -> CallDetails {
+        CallDetails {
+            method: path.to_owned(),
+            deadline: self.deadline(),
+            metadata: self.metadata.clone(),
+            wait_for_ready: self.wait_for_ready,
+            compression: self.compression,
+            max_receive_message_size: self.max_receive_message_size,
+        }
+    }
+
+    /// What interceptors have made of them.
+    pub(super) fn of(details: CallDetails) -> Self {
+        CallOptions {
+            wait_for_ready: details.wait_for_ready,
+            timeout: None,
+            deadline: details.deadline,
+            compression: details.compression,
+            max_receive_message_size: details.max_receive_message_size,
+            metadata: details.metadata,
+            failure: None,
+        }
     }
 
     /// The earlier of deadline and timeout, the latter counted from now.

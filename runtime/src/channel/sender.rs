@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::deadline::DeadlineTimer;
 use super::exchange::{Exchange, Outgoing};
+use super::intercepted::Outlet;
 use crate::codec::SharedCodec;
 use crate::codec::frame::{self, Encoding};
 use crate::status::Status;
@@ -19,19 +20,24 @@ use crate::status::Status;
 /// that an upload which broke half way never looks complete.
 #[must_use = "dropping a sender before finish() cancels its call"]
 pub struct RequestSender<T: 'static> {
-    exchange: Arc<Exchange>,
-    codec: SharedCodec<T>,
-    timer: DeadlineTimer,
-    /// A message whose sending was given up by its caller: what is left of it goes out before anything else.
-    outgoing: Option<Outgoing>,
-    next_plain: bool,
-    finished: bool,
+    half: Half<T>,
+}
+
+enum Half<T: 'static> {
+    Wire(WireSender<T>),
+    Intercepted(Outlet<T>),
 }
 
 impl<T: 'static> RequestSender<T> {
     pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
         let timer = DeadlineTimer::new(exchange.deadline());
-        RequestSender { exchange, codec, timer, outgoing: None, next_plain: false, finished: false }
+        let wire = WireSender { exchange, codec, timer, outgoing: None, next_plain: false, finished: false };
+        RequestSender { half: Half::Wire(wire) }
+    }
+
+    /// The sending half of a call with interceptors around it.
+    pub(super) fn intercepted(outlet: Outlet<T>) -> Self {
+        RequestSender { half: Half::Intercepted(outlet) }
     }
 
     /// Sends one message; waits while the call is queued, and while the server's flow control allows no more.
@@ -43,7 +49,62 @@ impl<T: 'static> RequestSender<T> {
     ///
     /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
     /// next.
-    pub async fn send(&mut self, message: T) -> Result<(), Status> {
+    pub async fn send(&mut self, message: T) -> Result<(), Status>
+    where
+        T: Send,
+    {
+        match &mut self.half {
+            Half::Wire(wire) => wire.send(message).await,
+            Half::Intercepted(outlet) => outlet.send(message).await,
+        }
+    }
+
+    /// Sends the next message uncompressed, whatever the call is set to.
+    pub fn disable_next_message_compression(&mut self) {
+        match &mut self.half {
+            Half::Wire(wire) => wire.next_plain = true,
+            Half::Intercepted(outlet) => outlet.next_plain = true,
+        }
+    }
+
+    /// Tells the server that there are no more messages. The response is still to come.
+    pub fn finish(mut self) {
+        match &mut self.half {
+            Half::Wire(wire) => wire.finish(),
+            Half::Intercepted(outlet) => outlet.finish(),
+        }
+    }
+
+    /// Ends the call with this status.
+    pub(super) fn fail(self, status: Status) {
+        if let Half::Wire(wire) = &self.half {
+            wire.exchange.terminate(status);
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for RequestSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.half {
+            Half::Wire(wire) => fmt::Debug::fmt(wire, f),
+            Half::Intercepted(_) => f.debug_struct("RequestSender").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Sends the requests of a call on its stream.
+struct WireSender<T: 'static> {
+    exchange: Arc<Exchange>,
+    codec: SharedCodec<T>,
+    timer: DeadlineTimer,
+    /// A message whose sending was given up by its caller: what is left of it goes out before anything else.
+    outgoing: Option<Outgoing>,
+    next_plain: bool,
+    finished: bool,
+}
+
+impl<T: 'static> WireSender<T> {
+    async fn send(&mut self, message: T) -> Result<(), Status> {
         if self.outgoing.is_none() && self.sends_plain() {
             let sent = self.exchange.send_small(self.codec.codec(), &message);
             if sent.inspect_err(|status| self.exchange.terminate(status.clone()))? {
@@ -88,19 +149,13 @@ impl<T: 'static> RequestSender<T> {
         .await
     }
 
-    /// Sends the next message uncompressed, whatever the call is set to.
-    pub fn disable_next_message_compression(&mut self) {
-        self.next_plain = true;
-    }
-
-    /// Tells the server that there are no more messages. The response is still to come.
-    pub fn finish(mut self) {
+    fn finish(&mut self) {
         self.finished = true;
         self.exchange.finish(self.outgoing.take());
     }
 }
 
-impl<T: 'static> Drop for RequestSender<T> {
+impl<T: 'static> Drop for WireSender<T> {
     fn drop(&mut self) {
         if !self.finished {
             self.exchange.terminate(Status::cancelled("the request sender was dropped before finish()"));
@@ -108,7 +163,7 @@ impl<T: 'static> Drop for RequestSender<T> {
     }
 }
 
-impl<T: 'static> fmt::Debug for RequestSender<T> {
+impl<T: 'static> fmt::Debug for WireSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestSender").field("exchange", &self.exchange).finish_non_exhaustive()
     }

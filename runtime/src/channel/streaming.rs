@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::reader::Reader;
-use crate::codec::SharedCodec;
+use super::source::Source;
 use crate::metadata::Metadata;
 use crate::status::Status;
 
@@ -17,16 +16,15 @@ use crate::status::Status;
 /// It is a [`Stream`] of `Result<T, Status>`, fused: after its end or its error come only `None`s.
 #[must_use = "dropping a stream cancels its call"]
 pub struct Streaming<T: 'static> {
-    reader: Reader,
-    codec: SharedCodec<T>,
+    source: Source<T>,
     /// Sends what the call sends, where the call took a whole stream of requests.
     pump: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     finished: bool,
 }
 
 impl<T: 'static> Streaming<T> {
-    pub(super) fn new(reader: Reader, codec: SharedCodec<T>) -> Self {
-        Streaming { reader, codec, pump: None, finished: false }
+    pub(super) fn new(source: Source<T>) -> Self {
+        Streaming { source, pump: None, finished: false }
     }
 
     pub(super) fn with_pump(mut self, pump: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
@@ -49,10 +47,10 @@ impl<T: 'static> Streaming<T> {
     pub async fn initial_metadata(&mut self) -> Result<&Metadata, Status> {
         poll_fn(|cx| {
             self.poll_pump(cx);
-            self.reader.poll_head(cx)
+            self.source.poll_head(cx)
         })
         .await;
-        match (self.reader.initial_metadata(), self.reader.outcome()) {
+        match (self.source.initial_metadata(), self.source.outcome()) {
             (_, Some(Err(status))) => Err(status.clone()),
             (Some(initial), _) => Ok(initial),
             (None, _) => Err(Status::internal("the call has no headers")),
@@ -61,7 +59,7 @@ impl<T: 'static> Streaming<T> {
 
     /// The metadata that the server sent after the last message; `None` until the stream is at its end.
     pub fn trailing_metadata(&self) -> Option<&Metadata> {
-        match self.reader.outcome()? {
+        match self.source.outcome()? {
             Ok(trailing) => Some(trailing),
             Err(status) => Some(status.metadata()),
         }
@@ -69,7 +67,7 @@ impl<T: 'static> Streaming<T> {
 
     /// Whether the last message came compressed, as the flag byte before it said; `false` before the first.
     pub fn last_was_compressed(&self) -> bool {
-        self.reader.last_was_compressed()
+        self.source.last_was_compressed()
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
@@ -77,7 +75,7 @@ impl<T: 'static> Streaming<T> {
             return Poll::Ready(None);
         }
         self.poll_pump(cx);
-        let item = ready!(self.reader.poll_message(cx, self.codec.codec()));
+        let item = ready!(self.source.poll_message(cx));
         self.finished = !matches!(item, Some(Ok(_)));
         if self.finished {
             self.pump = None;
@@ -106,6 +104,6 @@ impl<T: 'static> Stream for Streaming<T> {
 
 impl<T: 'static> fmt::Debug for Streaming<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("reader", &self.reader).finish_non_exhaustive()
+        f.debug_struct("Streaming").field("source", &self.source).finish_non_exhaustive()
     }
 }
