@@ -95,6 +95,7 @@
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
 //! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
+//! | `dns` | DNS without the operating system: service configs in DNS, and a DNS server of a target's own |
 //! | `service-config` | service configs in JSON: `service_config::ServiceConfig::from_json` |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 

@@ -9,8 +9,8 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 8] =
-    ["admin", "channelz", "dynamic", "health", "reflection", "service-config", "status", "testing"];
+const FEATURES: [&str; 9] =
+    ["admin", "channelz", "dns", "dynamic", "health", "reflection", "service-config", "status", "testing"];
 
 /// A step: what it is called, its arguments to cargo, and what it adds to the environment.
 struct Step {
