@@ -465,3 +465,57 @@ async fn an_abort_after_a_message_leaves_the_message_and_ends_the_stream() {
     assert_eq!(responses.message().await.unwrap(), Some(blob()));
     assert_status(&responses.message().await.unwrap_err(), Code::ResourceExhausted, "Phony error details");
 }
+
+/// Adds to the trailing metadata when its handlers have ended.
+#[derive(Default)]
+struct Late {
+    called: Arc<AtomicBool>,
+}
+
+impl EchoServicer for Late {
+    async fn unary_unary(&self, request: Blob, context: &mut ServerContext) -> Result<Blob, Status> {
+        context.set_trailing_metadata("at", "once").unwrap();
+        context.before_trailers(|trailing| trailing.append("then", "first").unwrap());
+        let called = self.called.clone();
+        context.before_trailers(move |trailing| {
+            called.store(true, Ordering::SeqCst);
+            trailing.append("then", "second").unwrap();
+        });
+        match request.body.as_slice() {
+            b"fail" => Err(Status::not_found("nothing")),
+            b"panic" => panic!("as asked for"),
+            b"hang" => std::future::pending().await,
+            _ => Ok(Blob::default()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_added_at_the_end_goes_out_however_the_handler_ends() {
+    let (_server, stub) = serve(&Arc::new(Late::default())).await;
+    let call = |body: &str| stub.unary_unary(Blob { body: body.into() });
+    let ok = call("").send().await.unwrap().trailing_metadata().clone();
+    let failed = call("fail").await.unwrap_err();
+    let panicked = call("panic").await.unwrap_err();
+    assert_eq!((failed.code(), panicked.code()), (Code::NotFound, Code::Internal));
+    for trailing in [&ok, failed.metadata(), panicked.metadata()] {
+        let entries: Vec<_> = trailing.iter().map(|(key, value)| (key, value.as_str().unwrap())).collect();
+        assert_eq!(entries, [("at", "once"), ("then", "first"), ("then", "second")]);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_the_end_of_a_call_whose_client_is_gone() {
+    let servicer = Arc::new(Late::default());
+    let (server, stub) = serve(&servicer).await;
+    let call = tokio::spawn(async move { stub.unary_unary(Blob { body: "hang".into() }).await });
+    while Arc::strong_count(&servicer.called) < 2 {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    while Arc::strong_count(&servicer.called) > 1 {
+        tokio::task::yield_now().await;
+    }
+    server.stop().await;
+    assert!(!servicer.called.load(Ordering::SeqCst));
+}

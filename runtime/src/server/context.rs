@@ -205,6 +205,13 @@ impl ServerContext {
         self.exchange.disable_next_message_compression();
     }
 
+    /// Calls `callback` once when the handler has ended and before the trailing metadata leaves, to add to it: for what is known
+    /// only then. It is not called where nothing is sent any more, as when the client has cancelled the call. Callbacks run
+    /// in the order they were given, on the task of the call: they must not block.
+    pub fn before_trailers(&mut self, callback: impl FnOnce(&mut Metadata) + Send + 'static) {
+        self.exchange.before_trailers(Box::new(callback));
+    }
+
     /// Calls `callback` once when the call has ended, however it ended. Callbacks run in the order they were given, on
     /// the task of the call: they must not block.
     pub fn on_done(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {

@@ -31,6 +31,7 @@ static PLAIN_OK: LazyLock<Fields> = LazyLock::new(|| {
 });
 
 type OnDone = Box<dyn FnOnce(&Outcome) + Send>;
+type BeforeTrailers = Box<dyn FnOnce(&mut Metadata) + Send>;
 
 /// One call on the server's side.
 pub(super) struct Exchange {
@@ -58,6 +59,7 @@ struct State {
     trailing: Metadata,
     /// The first abort: it ends the call, whatever the handler does then.
     aborted: Option<Status>,
+    before_trailers: Vec<BeforeTrailers>,
     on_done: Vec<OnDone>,
 }
 
@@ -100,6 +102,7 @@ impl Exchange {
             details: None,
             trailing: Metadata::new(),
             aborted: None,
+            before_trailers: Vec::new(),
             on_done: Vec::new(),
         };
         Exchange { shared, record, requested, state: Mutex::new(state) }
@@ -201,6 +204,10 @@ impl Exchange {
         self.lock().aborted.get_or_insert(status).clone()
     }
 
+    pub(super) fn before_trailers(&self, callback: BeforeTrailers) {
+        self.lock().before_trailers.push(callback);
+    }
+
     pub(super) fn on_done(&self, callback: OnDone) {
         self.lock().on_done.push(callback);
     }
@@ -299,8 +306,20 @@ impl Exchange {
             return;
         }
         let status = state.outcome(result);
-        let trailing = std::mem::take(&mut state.trailing);
+        let (state, trailing) = self.take_trailing(state);
         self.end(state, Outcome::new(status, trailing));
+    }
+
+    /// The trailing metadata, with what is added to it at the end. It is nobody's business what that locks.
+    fn take_trailing<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, Metadata) {
+        let mut trailing = std::mem::take(&mut state.trailing);
+        if state.before_trailers.is_empty() || state.ended {
+            return (state, trailing);
+        }
+        let callbacks = std::mem::take(&mut state.before_trailers);
+        drop(state);
+        callbacks.into_iter().for_each(|callback| callback(&mut trailing));
+        (self.lock(), trailing)
     }
 
     /// Ends a call whose handler panicked: INTERNAL, unless it had set a code.
@@ -345,7 +364,7 @@ impl Exchange {
         let mut state = self.lock();
         state.cancel();
         state.reply = Bytes::new();
-        let trailing = std::mem::take(&mut state.trailing);
+        let (state, trailing) = self.take_trailing(state);
         self.end(
             state,
             Outcome::new(
@@ -429,7 +448,7 @@ impl State {
     /// Whether the handler has said nothing of how the call ends beside what it returns.
     fn says_nothing(&self) -> bool {
         let said = self.code.is_some() || self.details.is_some() || self.aborted.is_some();
-        !said && self.trailing.is_empty() && self.on_done.is_empty()
+        !said && self.trailing.is_empty() && self.before_trailers.is_empty() && self.on_done.is_empty()
     }
 
     fn cancel(&mut self) {
