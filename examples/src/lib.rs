@@ -24,6 +24,8 @@ mod guide {
     struct Channelz;
     #[doc = include_str!("../../docs/health.md")]
     struct Health;
+    #[doc = include_str!("../../docs/orca.md")]
+    struct Orca;
     #[doc = include_str!("../../docs/reflection.md")]
     struct Reflection;
     #[doc = include_str!("../../docs/status.md")]

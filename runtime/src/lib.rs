@@ -92,6 +92,7 @@
 //! | `health` | the module `health`: a server says whether it and its services take calls |
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
 //! | `channelz` | the module `channelz`: a server shows what the channels, servers and sockets of its process do |
+//! | `orca` | the module `orca`: a server tells its clients how much it has to do |
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
 //! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
@@ -100,7 +101,14 @@
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
-#[cfg(any(feature = "channelz", feature = "dynamic", feature = "health", feature = "reflection", feature = "status"))]
+#[cfg(any(
+    feature = "channelz",
+    feature = "dynamic",
+    feature = "health",
+    feature = "orca",
+    feature = "reflection",
+    feature = "status"
+))]
 extern crate self as callwright;
 
 mod address;
@@ -118,6 +126,8 @@ mod generated;
 #[cfg(feature = "health")]
 pub mod health;
 mod metadata;
+#[cfg(feature = "orca")]
+pub mod orca;
 #[cfg(feature = "reflection")]
 pub mod reflection;
 pub mod server;

@@ -109,12 +109,12 @@ fn macros_need_no_build_script_and_no_other_dependency_and_follow_their_files() 
 #[test]
 fn what_a_feature_would_bring_is_named_with_the_feature() {
     let main = "use callwright::admin::Admin;\nuse callwright::channelz::Channelz;\nuse callwright::health::Health;\n\
-                use callwright::reflection::Reflection;\nuse callwright::status::ErrorInfo;\n\
+                use callwright::orca::OrcaService;\nuse callwright::reflection::Reflection;\nuse callwright::status::ErrorInfo;\n\
                 use callwright::testing::TestServer;\nfn main() { callwright::dynamic::protos(\"a.proto\").unwrap(); }\ncallwright::protos!(\"a.proto\");\n";
     let user = UserCrate::new("feature-user", "", main);
     let (ok, said) = user.cargo("check");
     assert!(!ok, "{said}");
-    for feature in ["admin", "channelz", "dynamic", "health", "macros", "reflection", "status", "testing"] {
+    for feature in ["admin", "channelz", "dynamic", "health", "macros", "orca", "reflection", "status", "testing"] {
         let hint = format!("the item is gated behind the `{feature}` feature");
         assert!(said.contains(&hint), "{hint:?} is not in {said}");
     }

@@ -9,8 +9,8 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 9] =
-    ["admin", "channelz", "dns", "dynamic", "health", "reflection", "service-config", "status", "testing"];
+const FEATURES: [&str; 10] =
+    ["admin", "channelz", "dns", "dynamic", "health", "orca", "reflection", "service-config", "status", "testing"];
 
 /// A step: what it is called, its arguments to cargo, and what it adds to the environment.
 struct Step {
@@ -64,6 +64,8 @@ const STEPS: [Step; 7] = [
             "runtime/proto/grpc/health/v1/health.proto",
             "runtime/proto/grpc/reflection/v1/reflection.proto",
             "runtime/proto/grpc/reflection/v1alpha/reflection.proto",
+            "runtime/proto/xds/data/orca/v3/orca_load_report.proto",
+            "runtime/proto/xds/service/orca/v3/orca.proto",
         ],
         env: None,
     },

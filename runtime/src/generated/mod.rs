@@ -29,3 +29,23 @@ pub(crate) mod reflection_v1 {
 pub(crate) mod reflection_v1alpha {
     include!("grpc.reflection.v1alpha.rs");
 }
+
+/// The packages `xds.data.orca.v3` and `xds.service.orca.v3`, of which the second uses the first.
+#[cfg(feature = "orca")]
+pub(crate) mod xds {
+    pub(crate) mod data {
+        pub(crate) mod orca {
+            pub(crate) mod v3 {
+                include!("xds.data.orca.v3.rs");
+            }
+        }
+    }
+
+    pub(crate) mod service {
+        pub(crate) mod orca {
+            pub(crate) mod v3 {
+                include!("xds.service.orca.v3.rs");
+            }
+        }
+    }
+}
