@@ -17,6 +17,7 @@ SERVICE = "grpc.testing.TestService"
 EXTENDED = "callwright.tests.Extended"
 SERVICES = [
     SERVICE,
+    "xds.service.orca.v3.OpenRcaService",
     "grpc.health.v1.Health",
     "grpc.testing.XdsUpdateHealthService",
     "grpc.channelz.v1.Channelz",

@@ -4,11 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use callwright::Channel;
-use callwright_tests::interop::cases::Case;
+use callwright_tests::interop::cases::{Case, Soak};
 use callwright_tests::interop::flags::{Flag, Flags, usage};
 
 const ABOUT: &str = "Runs one interoperability test case; exits with 0 if it passes, with 1 if it fails.";
-const FLAGS: [Flag; 8] = [
+const FLAGS: [Flag; 10] = [
     Flag { name: "server_host", default: "localhost", help: "the host to connect to" },
     Flag { name: "server_port", default: "10000", help: "the port to connect to" },
     Flag { name: "server_host_override", default: "", help: "the name that the server is called by, if another" },
@@ -18,6 +18,12 @@ const FLAGS: [Flag; 8] = [
         default: "false",
         help: "print the names of all test cases, one a line, and nothing else",
     },
+    Flag {
+        name: "service_config_json",
+        default: "",
+        help: "not used yet: the cases that are about load look at the reports themselves",
+    },
+    Flag { name: "additional_metadata", default: "", help: "not there yet" },
     Flag { name: "use_tls", default: "false", help: "not there yet" },
     Flag { name: "use_test_ca", default: "false", help: "not there yet" },
     Flag { name: "ca_file", default: "", help: "not there yet" },
@@ -25,10 +31,11 @@ const FLAGS: [Flag; 8] = [
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = match Flags::parse(&FLAGS, std::env::args().skip(1)) {
+    let known = [&FLAGS[..], &Soak::FLAGS].concat();
+    let flags = match Flags::parse(&known, std::env::args().skip(1)) {
         Ok(flags) => flags,
         Err(error) => {
-            eprintln!("interop_client: {error}\n\n{}", usage("interop_client", ABOUT, &FLAGS));
+            eprintln!("interop_client: {error}\n\n{}", usage("interop_client", ABOUT, &known));
             return ExitCode::FAILURE;
         }
     };
@@ -56,12 +63,16 @@ async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
     if flags.bool("use_tls")? {
         return Err("--use_tls: callwright has no TLS yet; leave it out to call in plaintext".into());
     }
+    if !flags.text("additional_metadata").is_empty() {
+        return Err("--additional_metadata: it cannot be added to all calls yet; leave it out".into());
+    }
+    let soak = Soak::from_flags(flags)?;
     let host = flags.text("server_host");
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     let mut channel = Channel::builder(format!("dns:///{host}:{}", flags.port("server_port")?));
     if !flags.text("server_host_override").is_empty() {
         channel = channel.authority(flags.text("server_host_override"));
     }
-    case.run(&channel.build()?).await?;
+    case.run(channel, soak).await?;
     Ok(case)
 }

@@ -1,4 +1,4 @@
-//! Serves gRPC's standard test service, for any client of the interoperability test cases; beside it health,
+//! Serves gRPC's standard test service, for any client of the interoperability test cases; beside it load reports, health,
 //! channelz and reflection, for the tools that know those.
 
 use std::error::Error;
@@ -11,11 +11,16 @@ use callwright_tests::interop::flags::{Flag, Flags, usage};
 use callwright_tests::interop::lifetime::{self, UNTIL_STDIN_CLOSES};
 use callwright_tests::testing::TestServiceServer;
 
-const ABOUT: &str = "Serves grpc.testing.TestService, health, channelz and reflection.";
-const FLAGS: [Flag; 6] = [
+const ABOUT: &str = "Serves grpc.testing.TestService, load reports, health, channelz and reflection.";
+const FLAGS: [Flag; 7] = [
     UNTIL_STDIN_CLOSES,
     Flag { name: "port", default: "10000", help: "the port to listen on; 0 for any free one" },
     Flag { name: "address", default: "", help: "the IP address to listen on; all if empty" },
+    Flag {
+        name: "max_concurrent_streams_limit",
+        default: "4096",
+        help: "how many calls one connection may have at once",
+    },
     Flag { name: "use_tls", default: "false", help: "not there yet" },
     Flag { name: "tls_cert_file", default: "", help: "not there yet" },
     Flag { name: "tls_key_file", default: "", help: "not there yet" },
@@ -47,9 +52,17 @@ async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
         return Err("--use_tls: callwright has no TLS yet; leave it out to serve in plaintext".into());
     }
     let port = flags.port("port")?;
+    let max_concurrent_streams = flags.number("max_concurrent_streams_limit", 1..)?;
     let server = || -> Result<_, Box<dyn Error>> {
-        let service = TestServiceServer::new(InteropService::new(format!("callwright-{}", std::process::id())));
-        Ok(Server::builder().max_receive_message_size(MAX_REQUEST).add_service(service).add_service(Companions::new()?))
+        let service = InteropService::new(format!("callwright-{}", std::process::id()));
+        let load_reports = service.load_reports();
+        let server = Server::builder()
+            .max_receive_message_size(MAX_REQUEST)
+            .max_concurrent_streams(max_concurrent_streams)
+            .add_service(TestServiceServer::new(service))
+            .add_service(load_reports)
+            .add_service(Companions::new()?);
+        Ok(server)
     };
     let running = match flags.text("address") {
         // A machine without IPv6 has no [::].

@@ -3,6 +3,7 @@
 //! A bool may stand alone: `--use_tls` is `--use_tls=true`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 
 /// One flag that a program takes.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ pub struct Flags {
 
 /// Why flags cannot be used; shown with the program's usage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlagError(String);
+pub struct FlagError(pub(super) String);
 
 impl std::fmt::Display for FlagError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,6 +77,19 @@ impl Flags {
             "true" | "True" | "1" => Ok(true),
             "false" | "False" | "0" | "" => Ok(false),
             other => Err(FlagError(format!("--{name}={other}: true or false is needed"))),
+        }
+    }
+
+    /// The value of a flag that is a number within these bounds.
+    ///
+    /// # Errors
+    /// [`FlagError`] for a value that is none.
+    pub fn number(&self, name: &str, bounds: impl RangeBounds<u32>) -> Result<u32, FlagError> {
+        let text = self.text(name);
+        match text.parse() {
+            Ok(number) if bounds.contains(&number) => Ok(number),
+            Ok(number) => Err(FlagError(format!("--{name}={number}: it is too small, or too large"))),
+            Err(_) => Err(FlagError(format!("--{name}={text}: a whole number is needed, and no negative one"))),
         }
     }
 
@@ -143,6 +157,11 @@ mod tests {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
         assert!(parse(&["--port=many"]).unwrap().port("port").is_err());
+        let number = |text| parse(&[&format!("--port={text}")]).unwrap().number("port", 1..10);
+        assert_eq!(number("9"), Ok(9));
+        for text in ["0", "10", "-1", "many", "1.5", "99999999999"] {
+            assert!(number(text).is_err(), "{text}");
+        }
         assert!(parse(&["--use_tls=perhaps"]).unwrap().bool("use_tls").is_err());
     }
 }

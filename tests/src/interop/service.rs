@@ -1,29 +1,43 @@
-//! The standard test service, complete, `expect_compressed` and the server's name included.
+//! The standard test service, complete, `expect_compressed`, the server's name and load reports included.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use callwright::orca::{CallMetrics, OrcaService, ServerMetrics};
 use callwright::{Compression, Metadata, Requests, Responses, ServerContext, Status};
 
 use super::{ECHO_INITIAL, ECHO_TRAILING, payload};
 use crate::testing::{
     BoolValue, EchoStatus, Empty, GrpclbRouteType, Payload, ResponseParameters, SimpleRequest, SimpleResponse,
     StreamingInputCallRequest, StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse,
-    TestServiceServicer,
+    TestOrcaReport, TestServiceServicer,
 };
+use tokio::sync::Mutex;
 
 /// The largest payload that a request may ask for, in bytes: a test has no use for more, and a mistake would.
 const MAX_RESPONSE_SIZE: i32 = 64 * 1024 * 1024;
+
+/// How often a client is told of the load apart from calls, at most: the test cases ask for as much.
+const MIN_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves `grpc.testing.TestService`; `UnimplementedCall` is left out, as the test cases want it.
 #[derive(Clone, Debug)]
 pub struct InteropService {
     server_id: String,
+    load: ServerMetrics,
+    /// Held by the one call that may say what the load is.
+    says_load: Arc<Mutex<()>>,
 }
 
 impl InteropService {
     /// A service that gives itself this name where a request asks for it.
     pub fn new(server_id: impl Into<String>) -> Self {
-        InteropService { server_id: server_id.into() }
+        InteropService { server_id: server_id.into(), load: ServerMetrics::new(), says_load: Arc::default() }
+    }
+
+    /// The service that tells of the load that requests have said there is.
+    pub fn load_reports(&self) -> OrcaService {
+        OrcaService::new(&self.load).min_interval(MIN_REPORT_INTERVAL)
     }
 }
 
@@ -37,6 +51,9 @@ impl TestServiceServicer for InteropService {
     async fn unary_call(&self, request: SimpleRequest, context: &mut ServerContext) -> Result<SimpleResponse, Status> {
         echo_trailing(context)?;
         check_compressed(request.expect_compressed, context.request_was_compressed())?;
+        if let Some(report) = request.orca_per_query_report {
+            report_call(report, context);
+        }
         check_status(request.response_status)?;
         if let Some(BoolValue { value }) = request.response_compressed {
             context.set_response_compression(if value { Compression::Gzip } else { Compression::None });
@@ -102,7 +119,14 @@ impl TestServiceServicer for InteropService {
     ) -> Result<(), Status> {
         echo_trailing(context)?;
         let mut first = true;
+        let mut turn = None;
         while let Some(request) = requests.message().await? {
+            if let Some(report) = request.orca_oob_report {
+                if turn.is_none() {
+                    turn = Some(self.says_load.lock().await);
+                }
+                set_load(report, &self.load);
+            }
             check_status(request.response_status)?;
             if std::mem::take(&mut first) {
                 choose_compression(&request.response_parameters, context);
@@ -147,6 +171,21 @@ fn echo_initial(context: &mut ServerContext) -> Result<(), Status> {
     let mut metadata = Metadata::new();
     metadata.append(ECHO_INITIAL, value)?;
     Ok(context.send_initial_metadata(metadata)?)
+}
+
+/// Reports, with the call, what the client wants to hear.
+fn report_call(report: TestOrcaReport, context: &mut ServerContext) {
+    let metrics = CallMetrics::of(context);
+    metrics.record_cpu_utilization(report.cpu_utilization).record_memory_utilization(report.memory_utilization);
+    report.request_cost.into_iter().for_each(|(name, value)| _ = metrics.record_request_cost(name, value));
+    report.utilization.into_iter().for_each(|(name, value)| _ = metrics.record_utilization(name, value));
+}
+
+/// Reports it apart from calls, in place of what was reported before.
+fn set_load(report: TestOrcaReport, load: &ServerMetrics) {
+    load.set_cpu_utilization(report.cpu_utilization)
+        .set_memory_utilization(report.memory_utilization)
+        .set_all_utilizations(report.utilization);
 }
 
 /// The client says whether its message is compressed; the flag byte must agree.

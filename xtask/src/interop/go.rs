@@ -17,8 +17,8 @@ use super::rows;
 const PEER: &str = "grpc-go";
 const VERSION: &str = "v1.85.0";
 
-/// The plaintext cases of grpc-go's own script, without load reports and soaks.
-const CASES: [&str; 14] = [
+/// The plaintext cases of grpc-go's own script.
+const CASES: [&str; 18] = [
     "empty_unary",
     "large_unary",
     "client_streaming",
@@ -33,11 +33,19 @@ const CASES: [&str; 14] = [
     "custom_metadata",
     "unimplemented_method",
     "unimplemented_service",
+    "orca_per_rpc",
+    "orca_oob",
+    "rpc_soak",
+    "channel_soak",
 ];
 /// What its client has beside them, without cloud credentials.
 const CLIENT_CASES: [&str; 1] = ["pick_first_unary"];
 /// What its server can answer beside them: it has no compression, no names and no caching.
 const SERVER_CASES: [&str; 4] = ["half_duplex", "slow_consumer", "concurrent_large_unary", "very_large_request"];
+
+/// By this balancer its client gets at load reports.
+const LOAD_BALANCER: &str =
+    r#"--service_config_json={"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}"#;
 
 /// The comparisons of protos: of those that tests use, and of those that the runtime has.
 const PROTOS: [(&str, &str); 2] = [("protos/testing", "tests/proto"), ("protos/standard", "runtime/proto")];
@@ -100,6 +108,9 @@ fn run_client(session: &mut Session, folder: &Path, cases: &[&str], port: u16) {
         if session.report.wants(case) {
             let mut client = Command::new(folder.join("client"));
             client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            if case.starts_with("orca_") {
+                client.arg(LOAD_BALANCER);
+            }
             let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
             session.report.note(PEER, Direction::TheirsToOurs, case, result);
         }

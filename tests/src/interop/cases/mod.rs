@@ -4,6 +4,8 @@ mod cancellation;
 mod compression;
 mod load;
 mod metadata;
+mod orca;
+mod soak;
 mod status;
 mod streaming;
 mod unary;
@@ -12,7 +14,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use callwright::{Call, Channel, Code, Status, Unary};
+use callwright::orca::proto::OpenRcaServiceStub;
+use callwright::{Call, Channel, ChannelBuilder, ChannelError, Code, Status, Unary};
+
+pub use soak::Soak;
 
 use super::payload;
 use crate::testing::{SimpleRequest, SimpleResponse, TestServiceStub, UnimplementedServiceStub};
@@ -32,11 +37,14 @@ pub struct Case {
 /// A test case under way.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// What the cases call: both services, on one channel.
-#[derive(Clone, Debug)]
+/// What the cases call: all services, on one channel, or on others like it.
+#[derive(Debug)]
 pub struct Stubs {
     test: TestServiceStub,
     unimplemented: UnimplementedServiceStub,
+    load_reports: OpenRcaServiceStub,
+    channel: ChannelBuilder,
+    soak: Soak,
 }
 
 /// What a case saw that it should not have.
@@ -78,6 +86,10 @@ impl Case {
         Case { name: "server_compressed_streaming", run: |stubs| Box::pin(compression::server_streaming(stubs)) },
         Case { name: "concurrent_large_unary", run: |stubs| Box::pin(load::concurrent_large_unary(stubs)) },
         Case { name: "very_large_request", run: |stubs| Box::pin(load::very_large_request(stubs)) },
+        Case { name: "orca_per_rpc", run: |stubs| Box::pin(orca::per_rpc(stubs)) },
+        Case { name: "orca_oob", run: |stubs| Box::pin(orca::out_of_band(stubs)) },
+        Case { name: "rpc_soak", run: |stubs| Box::pin(soak::on_one_channel(stubs)) },
+        Case { name: "channel_soak", run: |stubs| Box::pin(soak::on_many_channels(stubs)) },
     ];
 
     /// The case of this name.
@@ -90,14 +102,18 @@ impl Case {
         self.name
     }
 
-    /// Runs the case on a channel.
+    /// Runs the case on a channel, or as many as it needs.
     ///
     /// # Errors
     /// [`Failure`]: what was seen, and what should have been.
-    pub async fn run(self, channel: &Channel) -> Result<(), Failure> {
+    pub async fn run(self, builder: ChannelBuilder, soak: Soak) -> Result<(), Failure> {
+        let channel = builder.clone().build()?;
         let stubs = Stubs {
             test: TestServiceStub::new(channel.clone()),
             unimplemented: UnimplementedServiceStub::new(channel.clone()),
+            load_reports: OpenRcaServiceStub::new(channel),
+            channel: builder,
+            soak,
         };
         (self.run)(stubs).await
     }
@@ -107,6 +123,11 @@ impl Stubs {
     /// A unary call with a large payload both ways.
     fn large_unary(&self) -> Call<Unary, SimpleRequest, SimpleResponse> {
         self.test.unary_call(large_request())
+    }
+
+    /// Another channel like the one that the stubs are on.
+    fn new_channel(&self) -> Result<Channel, Failure> {
+        Ok(self.channel.clone().build()?)
     }
 }
 
@@ -121,6 +142,12 @@ impl std::error::Error for Failure {}
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
         Failure(format!("a call that should succeed ended in {status}"))
+    }
+}
+
+impl From<ChannelError> for Failure {
+    fn from(error: ChannelError) -> Failure {
+        Failure(error.to_string())
     }
 }
 
