@@ -87,6 +87,8 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `zstd` | [`Compression::Zstd`] |
+//! | `tls` | [`ChannelCredentials`] and [`ServerCredentials`] over TLS, with rustls and the cryptography of ring |
+//! | `tls-aws-lc` | the same with the cryptography of aws-lc; with both, aws-lc is used |
 //! | `macros` | `protos!`, `services!`, `protos_and_services!`: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `health` | the module `health`: a server says whether it and its services take calls |
@@ -120,6 +122,7 @@ mod channel;
 pub mod channelz;
 mod codec;
 mod compression;
+mod credentials;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
 mod generated;
@@ -150,12 +153,16 @@ pub use channel::{
 };
 pub use codec::{BytesCodec, Codec, CodecError, MessageBytes, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
+pub use credentials::{ChannelCredentials, CredentialsError, ServerCredentials};
+#[cfg(feature = "_tls")]
+pub use credentials::{ChannelTlsBuilder, ClientCertificates, ServerTlsBuilder};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{
     AuthContext, BindError, Cancelled, ListenAddress, Outcome, Requests, Responses, RunningServer, Server,
     ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
+pub use transport::Keepalive;
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};
@@ -164,6 +171,9 @@ pub use callwright_macros::{protos, protos_and_services, services};
 pub use prost;
 /// The messages of the well-known types: `callwright::prost_types::Timestamp`.
 pub use prost_types;
+/// The library that TLS is made with, for a configuration of your own.
+#[cfg(feature = "_tls")]
+pub use rustls;
 
 /// What generated code is made of; for that code alone.
 #[doc(hidden)]

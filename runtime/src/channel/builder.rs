@@ -19,7 +19,8 @@ use super::target::{Resolvers, Target, TargetError, TargetUri};
 use super::{Channel, connectivity::Lease};
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
-use crate::transport::ConnectOptions;
+use crate::credentials::{ChannelCredentials, CredentialsError};
+use crate::transport::{ConnectOptions, Keepalive};
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
@@ -44,6 +45,9 @@ pub enum ChannelError {
     /// The service config asks for something that there is not.
     #[error("the service config cannot be used: {0}")]
     ServiceConfig(String),
+    /// The credentials cannot be used for this target.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The authority or the user agent is not valid in a header.
     #[error("{option} {value:?} cannot stand in an HTTP header")]
     Header {
@@ -100,6 +104,8 @@ pub struct ChannelBuilder {
     service_config_json: Option<String>,
     user_agent: Option<String>,
     authority: Option<String>,
+    credentials: Option<ChannelCredentials>,
+    keepalive: Option<Keepalive>,
 }
 
 impl ChannelBuilder {
@@ -127,6 +133,8 @@ impl ChannelBuilder {
             service_config_json: None,
             user_agent: None,
             authority: None,
+            credentials: None,
+            keepalive: None,
         }
     }
 
@@ -281,10 +289,23 @@ impl ChannelBuilder {
         self
     }
 
+    /// How connections are secured; plaintext unless set, and for a target `https://host` TLS with the root certificates of
+    /// the system.
+    pub fn credentials(mut self, credentials: ChannelCredentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Asks servers for signs of life, and gives up connections that show none; not unless set.
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.keepalive = Some(keepalive);
+        self
+    }
+
     /// The channel, IDLE: it connects when it is first used.
     ///
     /// # Errors
-    /// [`ChannelError`] for a target, a compression or a header value that cannot be used. A server that is not
+    /// [`ChannelError`] for a target, a compression, credentials or a header value that cannot be used. A server that is not
     /// there is no error here.
     pub fn build(self) -> Result<Channel, ChannelError> {
         let target = Target::parse(&self.target, &self.resolvers)?;
@@ -305,8 +326,30 @@ impl ChannelBuilder {
                 authority.parse().map_err(|_| ChannelError::Header { option: "authority", value: authority })?;
             settings.authority = Some(parsed);
         }
+        let credentials = match self.credentials {
+            Some(credentials) => credentials,
+            None => credentials_of(&self.target)?,
+        };
+        #[cfg(feature = "_tls")]
+        if settings.authority.is_none()
+            && let Some(name) = credentials.client_tls().and_then(|tls| tls.server_name())
+        {
+            settings.authority = name.parse().ok();
+        }
+        let authority = settings.authority.as_ref().unwrap_or_else(|| target.authority());
+        settings.connect = ConnectOptions::new(&credentials, authority, self.keepalive)?;
         Ok(Channel { lease: Arc::new(Lease::new(target, settings)), interceptors: self.interceptors })
     }
+}
+
+/// What a target asks for by itself.
+fn credentials_of(target: &str) -> Result<ChannelCredentials, CredentialsError> {
+    #[cfg(feature = "_tls")]
+    if target.starts_with("https://") {
+        return ChannelCredentials::tls().build();
+    }
+    let _ = target;
+    Ok(ChannelCredentials::insecure())
 }
 
 const USER_AGENT: &str = concat!("grpc-rust-callwright/", env!("CARGO_PKG_VERSION"));

@@ -67,7 +67,7 @@ pub struct Channel {
 
 impl Channel {
     /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `passthrough:///host:port`,
-    /// `inproc:name` for a server in the same process, `http://host:port`, or of a scheme of your own
+    /// `inproc:name` for a server in the same process, `http://host:port`, `https://host`, which asks for TLS, or of a scheme of your own
     /// ([`resolver`](crate::resolver)).
     /// A name without a port has port 443, as in every gRPC; after `http://` it is 80.
     pub fn builder(target: impl Into<String>) -> ChannelBuilder {

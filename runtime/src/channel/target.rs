@@ -22,7 +22,7 @@ const DEFAULT_SCHEME: &str = "dns";
 /// A target that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "target {target:?} cannot be used: {problem} (targets look like dns:///host:port, host:port, ipv4:1.2.3.4:port, ipv6:[::1]:port, unix:/path, inproc:name, http://host:port)"
+    "target {target:?} cannot be used: {problem} (targets look like dns:///host:port, host:port, ipv4:1.2.3.4:port, ipv6:[::1]:port, unix:/path, inproc:name, http://host:port, https://host)"
 )]
 pub struct TargetError {
     target: String,
@@ -60,8 +60,6 @@ pub(super) struct Target {
     text: String,
     meaning: Meaning,
     authority: Authority,
-    /// Whether it began with `https://`.
-    secure: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +77,7 @@ impl Target {
         let problem = |problem: String| TargetError { target: text.to_owned(), problem };
         let meaning = meaning(text, resolvers).map_err(problem)?;
         let authority = authority(&meaning).map_err(problem)?;
-        let target = Target { text: text.to_owned(), meaning, authority, secure: text.starts_with("https://") };
+        let target = Target { text: text.to_owned(), meaning, authority };
         // It is made again when the channel is used.
         target.resolver().map_err(|error| problem(error.to_string()))?;
         Ok(target)
@@ -88,11 +86,6 @@ impl Target {
     /// The name of the server as the `:authority` header gives it.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
-    }
-
-    /// Whether it says that connections are by TLS.
-    pub(super) fn is_secure(&self) -> bool {
-        self.secure
     }
 
     /// What is looked up, for people.
@@ -195,6 +188,7 @@ fn built_in(uri: &TargetUri) -> Option<Result<Meaning, String>> {
     let TargetUri { scheme, authority, endpoint } = uri;
     let nobody = |problem: String| if authority.is_empty() { None } else { Some(Err(problem)) };
     Some(match scheme.as_str() {
+        "https" if !cfg!(feature = "_tls") => Err("https:// needs the feature `tls` of callwright".into()),
         "http" | "https" if !authority.is_empty() || endpoint.is_empty() => {
             if !matches!(endpoint.as_str(), "" | "/") {
                 return Some(Err(format!("after {scheme}://host:port comes nothing more, not {endpoint:?}")));

@@ -13,6 +13,7 @@ use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
+use crate::credentials::ServerCredentials;
 use crate::transport::Listener;
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
@@ -105,11 +106,16 @@ impl fmt::Debug for BindError {
 pub(super) struct Settings {
     pub(super) messages: MessageSettings,
     pub(super) max_concurrent_streams: u32,
+    pub(super) credentials: ServerCredentials,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { messages: MessageSettings::default(), max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS }
+        Settings {
+            messages: MessageSettings::default(),
+            max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+            credentials: ServerCredentials::default(),
+        }
     }
 }
 
@@ -174,6 +180,12 @@ impl ServerBuilder {
     /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
         self.settings.max_concurrent_streams = calls;
+        self
+    }
+
+    /// How connections are secured; plaintext unless set. Clients of the same process (`inproc:`) need no TLS, and speak none.
+    pub fn credentials(mut self, credentials: ServerCredentials) -> Self {
+        self.settings.credentials = credentials;
         self
     }
 

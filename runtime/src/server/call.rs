@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep};
 
-use super::auth::AuthContext;
+use super::connection::Client;
 use super::context::{CallInfo, ServerContext};
 use super::exchange::Exchange;
 use super::methods::Handled;
@@ -21,7 +21,6 @@ use crate::codec::SharedCodec;
 use crate::codec::frame::{Decoder, Receiver};
 use crate::stats::{Moment, StreamRecord};
 use crate::status::Status;
-use crate::transport::Address;
 use crate::transport::server::{Incoming, RequestStream};
 
 /// A call that can be run.
@@ -80,7 +79,7 @@ impl Call {
         incoming: Incoming,
         requested: Arc<Requested>,
         record: StreamRecord,
-        peer: &Address,
+        client: &Client,
         shared: &Arc<Shared>,
         now: Moment,
     ) -> Option<Call> {
@@ -107,9 +106,9 @@ impl Call {
         let deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let call = CallInfo {
             requested: requested.clone(),
-            peer: peer.clone(),
+            peer: client.peer.clone(),
             deadline,
-            auth: AuthContext::default(),
+            auth: client.auth.clone(),
             wait_for_ready,
         };
         let handled = head.handler.run(Accepted { exchange: exchange.clone(), call, stream: recv, decoder });

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::auth::AuthContext;
 use super::call::Call;
 use super::request::Requested;
 use super::shared::Shared;
@@ -34,19 +35,26 @@ pub(super) async fn drains(draining: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Who a connection is from.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) peer: Address,
+    pub(super) auth: AuthContext,
+}
+
 /// Serves a connection until the client closes it, or until `draining` and its calls are done.
 pub(super) async fn serve(
     connection: Connection,
     local: Option<Address>,
-    peer: Address,
+    client: Client,
     shared: Arc<Shared>,
     mut draining: watch::Receiver<bool>,
 ) {
-    let record = shared.stats.accepted(local, peer.clone());
+    let record = shared.stats.accepted(local, client.peer.clone());
     let stopped = shared.stopped.subscribe();
     let calls = Calls {
         shared,
-        peer,
+        client,
         socket: record.socket().clone(),
         now: Moment::now(),
         handlers: Arc::default(),
@@ -268,7 +276,7 @@ impl State {
 /// The calls of a connection.
 struct Calls {
     shared: Arc<Shared>,
-    peer: Address,
+    client: Client,
     socket: Arc<SocketStats>,
     /// About what time it is.
     now: Moment,
@@ -283,7 +291,7 @@ impl Calls {
     /// Begins a call; `None` for one that is answered already.
     fn begin(&mut self, incoming: Incoming) -> Option<Call> {
         let requested = self.requested(&incoming);
-        Call::new(incoming, requested, self.socket.open_remote(self.now), &self.peer, &self.shared, self.now)
+        Call::new(incoming, requested, self.socket.open_remote(self.now), &self.client, &self.shared, self.now)
     }
 
     /// Gives a call a task of its own.

@@ -79,13 +79,11 @@ impl ServerContext {
         &self.call.peer
     }
 
-    /// Who the client has proved to be; empty on a plaintext connection.
+    /// Who the client has proved to be: the alternative names of its certificate, or the common name where it has none. Empty
+    /// for a client without a certificate, and on a plaintext connection.
     pub fn peer_identities(&self) -> impl Iterator<Item = &[u8]> {
-        ["x509_subject_alternative_name", "x509_common_name"]
-            .into_iter()
-            .find(|name| self.call.auth.property(name).next().is_some())
-            .into_iter()
-            .flat_map(|name| self.call.auth.property(name))
+        let auth = &self.call.auth;
+        auth.peer_identity_property_name().into_iter().flat_map(|name| auth.property(name))
     }
 
     /// What the transport knows of the client's identity.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::auth::AuthContext;
 use super::builder::Settings;
-use super::connection;
+use super::connection::{self, Client};
 use super::methods::{Methods, OnShutdown};
 use super::shared::Shared;
 use crate::stats::ServerStats;
@@ -17,7 +18,7 @@ use crate::transport::{Address, Listener};
 
 /// How long an accept that failed (out of file descriptors, say) is left alone before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a new connection may take for its HTTP/2 preface.
+/// How long a new connection may take for its TLS handshake and its HTTP/2 preface.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that serves in the background; made by [`ServerBuilder::bind`](crate::ServerBuilder::bind).
@@ -118,15 +119,17 @@ async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch
         let (shared, mut draining) = (shared.clone(), draining.clone());
         let local = socket.local_address().or_else(|| local.clone());
         connections.spawn(async move {
-            let handshake = Connection::handshake(socket, shared.settings.max_concurrent_streams);
+            let Settings { credentials, max_concurrent_streams, .. } = &shared.settings;
+            let handshake = Connection::handshake(socket, credentials, *max_concurrent_streams);
             let connection = tokio::select! {
                 connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
                 // A client that has not said a word has no calls to wait for.
                 () = connection::drains(&mut draining) => return,
             };
             // A peer that does not speak HTTP/2 cannot be told anything in it.
-            if let Ok(Ok(connection)) = connection {
-                connection::serve(connection, local, peer, shared, draining).await;
+            if let Ok(Ok((connection, properties))) = connection {
+                let client = Client { peer, auth: AuthContext::new(properties) };
+                connection::serve(connection, local, client, shared, draining).await;
             }
         });
     }

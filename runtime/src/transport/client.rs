@@ -81,7 +81,7 @@ pub(crate) struct Opened {
 }
 
 /// Connects, and waits until the server has said how many streams it takes.
-pub(crate) async fn connect(address: &Address, _options: &ConnectOptions) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let limits = Arc::new(Limits::default());
     let failed = |error| ConnectError::new(address, Stage::Connect, error);
     let (link, life, local) = match address {
@@ -90,9 +90,14 @@ pub(crate) async fn connect(address: &Address, _options: &ConnectOptions) -> Res
             (Link::Inproc(link), life, Some(address.clone()))
         }
         Address::Ip(_) | Address::Name { .. } | Address::Unix(_) | Address::UnixAbstract(_) => {
+            let target = address.to_string();
             let io = Io::connect(address).await.map_err(failed)?;
+            if let Some(keepalive) = options.keepalive() {
+                io.give_up_after(keepalive.answer_timeout());
+            }
             let local = io.local_address();
-            let (link, life) = http2::client::connect(address, io, limits.clone()).await?;
+            let io = options.secure(&target, io).await?;
+            let (link, life) = http2::client::connect(&target, io, limits.clone(), options).await?;
             (Link::Http2(link), life, local)
         }
     };

@@ -85,6 +85,8 @@ enum Kind {
     GoneAway,
     /// The connection broke.
     Broken(Arc<dyn Error + Send + Sync>),
+    /// The peer gave no sign of life.
+    Silent(Arc<dyn Error + Send + Sync>),
     /// The connection was closed by somebody in this process, for this reason.
     Closed(&'static str),
     /// The stream was used after its end.
@@ -107,6 +109,11 @@ impl StreamError {
     /// The connection broke.
     pub(super) fn broken(error: Arc<dyn Error + Send + Sync>) -> Self {
         StreamError::new(Kind::Broken(error))
+    }
+
+    /// The peer gave no sign of life when it was asked for one.
+    pub(super) fn silent(error: Arc<dyn Error + Send + Sync>) -> Self {
+        StreamError::new(Kind::Silent(error))
     }
 
     /// This side reset the stream, since the peer broke a rule.
@@ -158,6 +165,7 @@ impl StreamError {
             Kind::Broken(error) => {
                 Status::unavailable(format!("the connection to {peer} broke: {error}")).with_source(error.clone())
             }
+            Kind::Silent(error) => Status::unavailable(format!("{error} from {peer}")).with_source(error.clone()),
             Kind::Closed(reason) => Status::unavailable(format!("the connection to {peer} broke: {reason}")),
             Kind::Ended => Status::internal("the stream was used after its end"),
         }

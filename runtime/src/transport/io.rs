@@ -3,17 +3,24 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+#[cfg(feature = "_tls")]
+use super::tls::Encrypted;
 use super::{Address, unix};
 
-/// The socket under a connection.
+/// The socket under a connection, or TLS on one.
 #[derive(Debug)]
 pub(crate) enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "_tls")]
+    Tls(Box<Encrypted>),
 }
 
 impl Io {
@@ -43,6 +50,29 @@ impl Io {
         match self {
             Io::Tcp(socket) => socket.local_addr().ok().map(Address::Ip),
             Io::Unix(socket) => socket.local_addr().ok().map(|address| unix::address(&address)),
+            #[cfg(feature = "_tls")]
+            Io::Tls(encrypted) => encrypted.socket().local_address(),
+        }
+    }
+
+    /// Has the kernel break the connection when what was sent is not acknowledged for so long (TCP_USER_TIMEOUT, gRFC A18);
+    /// where there is such a thing.
+    pub(super) fn give_up_after(&self, timeout: Duration) {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        if let Io::Tcp(socket) = self {
+            // It is a help, and nothing relies on it.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(timeout));
+        }
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = timeout;
+    }
+
+    /// Whether what was written may wait here until it is flushed.
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            Io::Tcp(_) | Io::Unix(_) => false,
+            #[cfg(feature = "_tls")]
+            Io::Tls(_) => true,
         }
     }
 }
@@ -56,6 +86,11 @@ macro_rules! on_socket {
             }
             Io::Unix(socket) => {
                 let $socket = Pin::new(socket);
+                $call
+            }
+            #[cfg(feature = "_tls")]
+            Io::Tls(encrypted) => {
+                let $socket = Pin::new(&mut **encrypted);
                 $call
             }
         }
@@ -91,5 +126,38 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_socket!(self, socket => socket.poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn the_kernel_is_told_when_to_give_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let io = Io::connect(&Address::Ip(listener.local_addr().unwrap())).await.unwrap();
+        io.give_up_after(Duration::from_millis(1234));
+        let Io::Tcp(socket) = &io else { panic!("{io:?}") };
+        assert_eq!(SockRef::from(socket).tcp_user_timeout().unwrap(), Some(Duration::from_millis(1234)));
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn a_unix_socket_needs_no_file() {
+        let name = format!("callwright-test-{}", std::process::id());
+        let address = Address::UnixAbstract(name.clone().into_bytes());
+        assert_eq!(Io::connect(&address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        let mut listener = super::super::Listener::bind(&format!("unix-abstract:{name}")).await.unwrap();
+        assert_eq!(listener.local_address().unwrap(), address);
+        assert_eq!(address.to_string(), format!("unix-abstract:{name}"));
+        let (connected, accepted) = tokio::join!(Io::connect(&address), listener.accept());
+        accepted.unwrap();
+        connected.unwrap();
+        for bad in [vec![], b"a\0b".to_vec()] {
+            let error = Io::connect(&Address::UnixAbstract(bad)).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
     }
 }

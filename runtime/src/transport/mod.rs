@@ -8,22 +8,31 @@ mod error;
 mod http2;
 mod inproc;
 mod io;
+mod keepalive;
 mod limits;
 mod listener;
 mod options;
 mod ready;
 pub(crate) mod server;
 mod stream;
+#[cfg(feature = "_tls")]
+mod tls;
 mod unix;
+
+use std::time::Duration;
 
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
+pub use keepalive::Keepalive;
 pub(crate) use listener::Listener;
 pub(crate) use options::ConnectOptions;
 pub(crate) use stream::Event;
 
 pub(crate) use callwright_http2::{Fields, Head, Headers};
 
+/// How long the peer has to close its side once this side has said its last. A socket that is closed while something of
+/// the peer's is unread would take back what the peer has not read either.
+const LINGER: Duration = Duration::from_secs(1);
 /// How much of what one side sends may stand between a call and its connection, in bytes.
 const STREAM_WINDOW: usize = 256 * 1024;
 /// Largest header list that is taken, in bytes: gRPC's hard limit.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
 use super::{Address, Headers, http2, inproc};
+use crate::credentials::ServerCredentials;
 
 /// A client that was accepted, before it has said a word.
 #[derive(Debug)]
@@ -32,13 +33,21 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    pub(crate) async fn handshake(socket: Socket, max_concurrent_streams: u32) -> io::Result<Connection> {
+    /// Begins to speak with a client: TLS, where the credentials have it, and HTTP/2. And what TLS told of the client.
+    ///
+    /// A client in the same process is spoken to without either.
+    pub(crate) async fn handshake(
+        socket: Socket,
+        credentials: &ServerCredentials,
+        max_concurrent_streams: u32,
+    ) -> io::Result<(Connection, PeerProperties)> {
         match socket {
             Socket::Io(io) => {
+                let (io, properties) = secure(credentials, io).await?;
                 let connection = http2::server::Connection::handshake(io, max_concurrent_streams).await?;
-                Ok(Connection::Http2(Box::new(connection)))
+                Ok((Connection::Http2(Box::new(connection)), properties))
             }
-            Socket::Inproc(dial) => Ok(Connection::Inproc(dial.accept(max_concurrent_streams))),
+            Socket::Inproc(dial) => Ok((Connection::Inproc(dial.accept(max_concurrent_streams)), Vec::new())),
         }
     }
 
@@ -83,6 +92,22 @@ impl Connection {
             Connection::Inproc(connection) => connection.drain(),
         }
     }
+}
+
+/// What the transport knows of a client, each property by the name that gRPC gives it.
+pub(crate) type PeerProperties = Vec<(&'static str, Vec<u8>)>;
+
+#[cfg(feature = "_tls")]
+async fn secure(credentials: &ServerCredentials, io: Io) -> io::Result<(Io, PeerProperties)> {
+    let Some(tls) = credentials.server_tls() else { return Ok((io, Vec::new())) };
+    let (io, certificates) = super::tls::server::handshake(tls, io).await?;
+    Ok((io, super::tls::peer::properties(&certificates)))
+}
+
+#[cfg(not(feature = "_tls"))]
+#[expect(clippy::unused_async, reason = "with TLS there is a handshake")]
+async fn secure(_: &ServerCredentials, io: Io) -> io::Result<(Io, PeerProperties)> {
+    Ok((io, Vec::new()))
 }
 
 /// A call that a client opened.

@@ -31,6 +31,13 @@ fn names_are_resolved_later() {
 }
 
 #[test]
+#[cfg(feature = "_tls")]
+fn https_means_port_443() {
+    assert_eq!(target("https://example.com/").authority(), "example.com:443");
+    assert_eq!(target("https://example.com:50051").authority(), "example.com:50051");
+}
+
+#[test]
 fn addresses_are_taken_as_they_stand() {
     assert_eq!(addresses("127.0.0.1:80"), ["ipv4:127.0.0.1:80"]);
     assert_eq!(addresses("dns:///[::1]:80"), ["ipv6:[::1]:80"]);
@@ -58,6 +65,10 @@ fn what_cannot_be_used_says_why() {
         ("host:70000", "\"70000\" is no port"),
         ("http://host:1/path", "nothing more"),
         ("passthrough:///", "empty"),
+        #[cfg(not(feature = "_tls"))]
+        ("https://host:1", "the feature `tls`"),
+        #[cfg(feature = "_tls")]
+        ("https://host:port", "\"port\" is no port"),
         ("xds:///a", "scheme \"xds\" is not known"),
         ("dns://8.8.8.8/host:1", "feature dns"),
         ("dns://host:1", "dns:///host:1"),

@@ -13,13 +13,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::driver::{Driver, Lost, News, Owner, Step};
+use super::heartbeat::Heartbeat;
 use super::{CLIENT_BUFFERED, config, header_limit};
 use crate::transport::client::{Life, RequestHead};
 use crate::transport::io::Io;
 use crate::transport::limits::Limits;
 use crate::transport::ready::Ready;
 use crate::transport::stream::{self, ReplyStream, SendStream, Stream, Way};
-use crate::transport::{Address, ConnectError, Stage, StreamError};
+#[cfg(feature = "_tls")]
+use crate::transport::tls;
+use crate::transport::{ConnectError, ConnectOptions, Stage, StreamError};
 
 /// A connection to a server. It closes when this and the last stream are gone.
 #[derive(Debug)]
@@ -68,24 +71,35 @@ impl Calls {
 
 /// Begins HTTP/2 on `io`, and waits until the server has sent its SETTINGS.
 pub(in crate::transport) async fn connect(
-    address: &Address,
+    target: &str,
     io: Io,
     limits: Arc<Limits>,
+    options: &ConnectOptions,
 ) -> Result<(Link, watch::Receiver<Life>), ConnectError> {
     let engine = Connection::client(config(CLIENT_BUFFERED), Instant::now().into_std());
-    let driver = Driver::new(io, engine, Way::Requests);
+    let mut driver = Driver::new(io, engine, Way::Requests);
+    if let Some(keepalive) = options.keepalive() {
+        driver.keep_alive(Heartbeat::new(keepalive));
+    }
     let calls = Arc::new(Calls { waiting: Mutex::default(), ready: driver.ready.clone() });
     let (life_sender, life) = watch::channel(Life::Open);
     let (settled, settles) = oneshot::channel();
-    let side =
-        ClientSide { calls: calls.clone(), opens: Vec::new(), limits, life: life_sender, settled: Some(settled) };
+    let side = ClientSide {
+        calls: calls.clone(),
+        opens: Vec::new(),
+        limits,
+        life: life_sender,
+        settled: Some(settled),
+        options: options.clone(),
+        scheme: HeaderValue::from_static(if options.is_secure() { "https" } else { "http" }),
+    };
     let driver = tokio::spawn(Task { side, driver }.run()).abort_handle();
     let aborts = AbortOnDrop(Some(driver.clone()));
-    let refused = |cause: String| ConnectError::new(address, Stage::Http2, cause);
     let header_limit = match settles.await {
-        Ok(Ok(limit)) => limit,
-        Ok(Err(cause)) => return Err(refused(cause)),
-        Err(_) => return Err(refused("the connection was closed".into())),
+        // Calls count the shorter of both schemes.
+        Ok(Ok(limit)) => limit - usize::from(options.is_secure()).min(limit),
+        Ok(Err((stage, cause))) => return Err(ConnectError::new(target, stage, cause)),
+        Err(_) => return Err(ConnectError::new(target, Stage::Http2, "the connection was closed")),
     };
     aborts.disarm();
     Ok((Link { calls, header_limit, driver }, life))
@@ -160,7 +174,9 @@ struct ClientSide {
     opens: Vec<Open>,
     limits: Arc<Limits>,
     life: watch::Sender<Life>,
-    settled: Option<oneshot::Sender<Result<usize, String>>>,
+    settled: Option<oneshot::Sender<Result<usize, (Stage, String)>>>,
+    options: ConnectOptions,
+    scheme: HeaderValue,
 }
 
 impl Task {
@@ -192,6 +208,9 @@ impl Owner for ClientSide {
             }
             News::StreamFreed => self.limits.allow(driver.engine.max_streams()),
             News::GoAway => {
+                if driver.asked_too_often() {
+                    self.options.slow_down();
+                }
                 self.calls.shut();
                 self.life.send_replace(Life::Draining);
             }
@@ -231,7 +250,7 @@ impl ClientSide {
             opened += 1;
             let request = Http2Head {
                 method: Method::POST,
-                scheme: HeaderValue::from_static("http"),
+                scheme: self.scheme.clone(),
                 authority: Some(head.authority.clone()),
                 path: head.path.clone(),
             };
@@ -259,11 +278,26 @@ impl Drop for ClientSide {
 }
 
 /// Why there is no connection, by what the server said first.
-fn refusal(ended: Result<(), Lost>, first: &[u8]) -> String {
-    match ended {
+fn refusal(ended: Result<(), Lost>, first: &[u8]) -> (Stage, String) {
+    #[cfg(feature = "_tls")]
+    if let Err(Lost::Socket(error)) = &ended
+        && let Some(cause) = tls::in_http2(error)
+    {
+        return (Stage::Tls, cause);
+    }
+    let cause = match ended {
+        Err(Lost::Protocol(_) | Lost::Closed) if is_tls(first) => {
+            "the server speaks TLS, and the channel does not: set its credentials to ChannelCredentials::tls()".into()
+        }
         Err(Lost::Protocol(_)) if first.starts_with(b"HTTP/1") => "the server answered in HTTP/1.1, not HTTP/2".into(),
         Err(Lost::Protocol(_)) => "the server's first frame was not SETTINGS: it does not speak HTTP/2".into(),
         Err(Lost::Closed) | Ok(()) => "the server closed the connection before its SETTINGS".into(),
         Err(lost) => format!("the connection ended before the server's SETTINGS: {lost}"),
-    }
+    };
+    (Stage::Http2, cause)
+}
+
+/// Whether bytes are the beginning of what a peer says that speaks TLS: an alert or a part of a handshake.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, 0..=4, ..])
 }

@@ -15,11 +15,12 @@ use callwright_http2::{Connection, ConnectionError, ErrorCode, Event as Http2Eve
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::heartbeat::{self, Beat, Heartbeat};
 use super::read_buffer::ReadBuffer;
 use crate::transport::io::Io;
 use crate::transport::ready::Ready;
 use crate::transport::stream::{Head, Leaving, Part, Spare, Stream, Way};
-use crate::transport::{Headers, StreamError};
+use crate::transport::{Headers, LINGER, StreamError};
 
 /// How much is read at a time while the peer closes its side, in bytes.
 const LAST_READ: usize = 8 * 1024;
@@ -30,9 +31,9 @@ const AHEAD: usize = 128 * 1024;
 /// more. Reading on while handlers wait has either side wait for the other in turn, and reads what the processor's cache has lost
 /// when it is wanted (streams of small messages took 1.6 times as long with 32).
 const ROUNDS: usize = 2;
-/// How long the peer has to close its side once this side has said its last. A socket that is closed while something of
-/// the peer's is unread would take back what the peer has not read either.
-const LINGER: Duration = Duration::from_secs(1);
+
+/// What servers say in a GOAWAY to a client that asks them for signs of life too often.
+const TOO_MANY_PINGS: &str = "too_many_pings";
 
 /// Why a connection is over.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(super) enum Lost {
     Protocol(ConnectionError),
     /// The peer said GOAWAY for this reason.
     GoAway(ErrorCode, String),
+    /// The peer gave no sign of life for so long after it was asked for one.
+    Silent(Duration),
 }
 
 impl fmt::Display for Lost {
@@ -53,6 +56,9 @@ impl fmt::Display for Lost {
             Lost::Socket(error) => write!(f, "{error}"),
             Lost::Closed => f.write_str("the peer closed it"),
             Lost::Protocol(error) => write!(f, "{error}"),
+            Lost::Silent(timeout) => {
+                write!(f, "keepalive: no answer to a PING within {} s", timeout.as_secs_f64())
+            }
             Lost::GoAway(code, debug) if debug.is_empty() => write!(f, "the peer ended it with GOAWAY: {code}"),
             Lost::GoAway(code, debug) => write!(f, "the peer ended it with GOAWAY: {code} ({debug:?})"),
         }
@@ -64,7 +70,7 @@ impl Error for Lost {
         match self {
             Lost::Socket(error) => Some(&**error),
             Lost::Protocol(error) => Some(error),
-            Lost::Closed | Lost::GoAway(..) => None,
+            Lost::Closed | Lost::GoAway(..) | Lost::Silent(_) => None,
         }
     }
 }
@@ -134,6 +140,7 @@ pub(super) struct Driver {
     way: Way,
     buffer: ReadBuffer,
     timer: Option<Pin<Box<Sleep>>>,
+    heartbeat: Option<Heartbeat>,
     /// Runs while this side has said its last, or wants to.
     lingering: Option<Pin<Box<Sleep>>>,
     shut: bool,
@@ -158,6 +165,7 @@ impl Driver {
             way,
             buffer: ReadBuffer::default(),
             timer: None,
+            heartbeat: None,
             lingering: None,
             shut: false,
             read: None,
@@ -171,6 +179,16 @@ impl Driver {
     /// Whether other tasks may have been woken since this was asked last.
     pub(super) fn has_woken(&mut self) -> bool {
         std::mem::take(&mut self.woke)
+    }
+
+    /// Asks the peer for signs of life from now on.
+    pub(super) fn keep_alive(&mut self, heartbeat: Heartbeat) {
+        self.heartbeat = Some(heartbeat);
+    }
+
+    /// Whether the peer ends the connection since it was asked for signs of life too often (gRFC A8).
+    pub(super) fn asked_too_often(&self) -> bool {
+        matches!(&self.went, Some(Lost::GoAway(ErrorCode::ENHANCE_YOUR_CALM, debug)) if debug == TOO_MANY_PINGS)
     }
 
     /// How many streams the connection carries.
@@ -213,6 +231,9 @@ impl Driver {
                 return Poll::Ready(Step::Pause);
             }
             self.set_timer();
+            if let Some(lost) = self.poll_heartbeat(cx) {
+                return Poll::Ready(self.over(lost));
+            }
             let served = self.serve_ready();
             let written = match self.poll_write(cx) {
                 Ok(written) => written,
@@ -257,6 +278,9 @@ impl Driver {
             Poll::Ready(Ok(0)) => Err(Lost::Closed),
             Poll::Ready(Ok(count)) => {
                 self.buffer.has_read(count, room);
+                if let Some(heartbeat) = &mut self.heartbeat {
+                    heartbeat.hear(Instant::now());
+                }
                 Ok(true)
             }
             Poll::Ready(Err(error)) => Err(Lost::Socket(Arc::new(error))),
@@ -273,6 +297,27 @@ impl Driver {
             self.timer = None;
         }
         due
+    }
+
+    /// Asks the peer for a sign of life when it is time to; why the connection is over, if there was none.
+    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Option<Lost> {
+        let heartbeat = self.heartbeat.as_mut()?;
+        match heartbeat.poll(cx, !self.entries.is_empty()) {
+            Beat::Wait => None,
+            // A peer that is not listened to cannot be heard.
+            Beat::Silent(_) if !self.engine.wants_read() => {
+                heartbeat.hear(Instant::now());
+                self.ready.wake();
+                None
+            }
+            Beat::Silent(timeout) => Some(Lost::Silent(timeout)),
+            Beat::Ask => {
+                self.engine.ping(heartbeat::PAYLOAD);
+                // To have the time of the answer kept.
+                self.ready.wake();
+                None
+            }
+        }
     }
 
     fn set_timer(&mut self) {
@@ -329,7 +374,7 @@ impl Driver {
                     self.went = Some(Lost::GoAway(code, debug));
                     owner.news(self, News::GoAway);
                 }
-                // Nobody here sends a PING of its own yet.
+                // That it came was heard.
                 _ => {}
             }
         }
@@ -447,6 +492,10 @@ impl Driver {
             }
             moved = true;
         }
+        // What is still on its way then goes on when the socket can take it, which wakes this task.
+        if self.io.holds_back() {
+            let _ = Pin::new(&mut self.io).poll_flush(cx)?;
+        }
         Ok(moved)
     }
 
@@ -483,9 +532,12 @@ impl Driver {
 
     /// Tells all streams that the connection is over.
     fn fail_all(&mut self, lost: &Lost) {
-        let error: Arc<dyn Error + Send + Sync> = Arc::new(lost.clone());
+        let error = match lost {
+            Lost::Silent(_) => StreamError::silent(Arc::new(lost.clone())),
+            _ => StreamError::broken(Arc::new(lost.clone())),
+        };
         for (_, entry) in self.entries.drain() {
-            entry.stream.fail(StreamError::broken(error.clone()));
+            entry.stream.fail(error.clone());
         }
     }
 }

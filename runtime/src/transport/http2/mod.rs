@@ -5,6 +5,7 @@
 
 pub(super) mod client;
 mod driver;
+mod heartbeat;
 mod read_buffer;
 pub(super) mod server;
 
