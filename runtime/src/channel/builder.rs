@@ -11,7 +11,7 @@ use http::uri::Authority;
 use super::backoff::Backoff;
 use super::balancer::{Balancer, Balancers};
 use super::interceptor::{Interceptor, Interceptors};
-use super::resolver::{self, Resolver};
+use super::resolver::{self, Choice, Resolver};
 #[cfg(feature = "service-config")]
 use super::service_config;
 use super::service_config::{LoadBalancing, ServiceConfig};
@@ -20,7 +20,7 @@ use super::{Channel, connectivity::Lease};
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::{ChannelCredentials, CredentialsError};
-use crate::transport::{ConnectOptions, Keepalive};
+use crate::transport::{ConnectOptions, Keepalive, Proxy, ProxyError};
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
 const DEFAULT_QUEUE_LIMIT: usize = 100_000;
@@ -48,6 +48,9 @@ pub enum ChannelError {
     /// The credentials cannot be used for this target.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The authority or the user agent is not valid in a header.
     #[error("{option} {value:?} cannot stand in an HTTP header")]
     Header {
@@ -102,10 +105,13 @@ pub struct ChannelBuilder {
     interceptors: Interceptors,
     #[cfg(feature = "service-config")]
     service_config_json: Option<String>,
+    #[cfg(all(feature = "dns", feature = "service-config"))]
+    service_config_from_dns: bool,
     user_agent: Option<String>,
     authority: Option<String>,
     credentials: Option<ChannelCredentials>,
     keepalive: Option<Keepalive>,
+    proxy: Proxy,
 }
 
 impl ChannelBuilder {
@@ -131,10 +137,13 @@ impl ChannelBuilder {
             interceptors: Interceptors::default(),
             #[cfg(feature = "service-config")]
             service_config_json: None,
+            #[cfg(all(feature = "dns", feature = "service-config"))]
+            service_config_from_dns: false,
             user_agent: None,
             authority: None,
             credentials: None,
             keepalive: None,
+            proxy: Proxy::default(),
         }
     }
 
@@ -302,14 +311,29 @@ impl ChannelBuilder {
         self
     }
 
+    /// The proxy that servers are reached by; the one that the environment names unless set.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Looks for a service config in DNS (the TXT records of `_grpc_config.host`, gRFC A2) when a name is looked up. It counts before
+    /// the one that is set here, and the channel's first calls wait for it.
+    #[cfg(all(feature = "dns", feature = "service-config"))]
+    pub fn service_config_from_dns(mut self) -> Self {
+        self.service_config_from_dns = true;
+        self
+    }
+
     /// The channel, IDLE: it connects when it is first used.
     ///
     /// # Errors
-    /// [`ChannelError`] for a target, a compression, credentials or a header value that cannot be used. A server that is not
+    /// [`ChannelError`] for a target, a compression, credentials, a proxy or a header value that cannot be used. A server that is not
     /// there is no error here.
     pub fn build(self) -> Result<Channel, ChannelError> {
-        let target = Target::parse(&self.target, &self.resolvers)?;
+        let choice = self.choice();
         let mut settings = self.settings;
+        let target = Target::parse(&self.target, &self.resolvers, choice)?;
         #[cfg(feature = "service-config")]
         if let Some(json) = self.service_config_json {
             let config = service_config::parse(&json, &|name| settings.balancers.has(name));
@@ -337,8 +361,23 @@ impl ChannelBuilder {
             settings.authority = name.parse().ok();
         }
         let authority = settings.authority.as_ref().unwrap_or_else(|| target.authority());
-        settings.connect = ConnectOptions::new(&credentials, authority, self.keepalive)?;
+        let tunnel = match target.host_name() {
+            Some((host, port)) => self.proxy.for_target(host, port)?,
+            None => None,
+        };
+        settings.connect = ConnectOptions::new(&credentials, authority, self.keepalive, tunnel)?;
         Ok(Channel { lease: Arc::new(Lease::new(target, settings)), interceptors: self.interceptors })
+    }
+}
+
+impl ChannelBuilder {
+    /// Which service config of those in DNS the channel takes.
+    fn choice(&self) -> Option<Choice> {
+        #[cfg(all(feature = "dns", feature = "service-config"))]
+        if self.service_config_from_dns {
+            return Some(Choice { percentile: fastrand::u8(..100), balancers: self.settings.balancers.clone() });
+        }
+        None
     }
 }
 

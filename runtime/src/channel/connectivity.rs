@@ -137,7 +137,8 @@ type Deliveries = Vec<(Arc<dyn QueuedCall>, Result<Opened, Status>)>;
 impl Core {
     fn new(target: Target, settings: Settings) -> Self {
         let config = Configured::default();
-        if !target.gives_service_config() {
+        let resolver = target.resolver(settings.connect.tunnel());
+        if !resolver.is_ok_and(|resolver| resolver.gives_service_config()) {
             config.set(settings.service_config.clone());
         }
         let authority = settings.authority.as_ref().unwrap_or_else(|| target.authority()).as_str();

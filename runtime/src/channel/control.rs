@@ -93,7 +93,7 @@ impl Control {
     fn start_resolver(&mut self) {
         let core = self.reach.core.clone();
         let tell = self.reach.tell.clone();
-        match core.target().resolver() {
+        match core.target().resolver(core.settings().connect.tunnel()) {
             Ok(resolver) => {
                 let backoff = core.settings().backoff.clone();
                 self.reach.tasks.spawn(async move {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use http::uri::Authority;
 
-use super::resolver::{self, NameResolver, ResolveError, Resolver, ResolverFactory, Standing};
-use crate::transport::Address;
+use super::resolver::{self, Choice, NameResolver, ResolveError, Resolver, ResolverFactory, Standing};
+use crate::transport::{Address, Tunnel};
 
 /// The port of a name without one, as in every gRPC.
 const DEFAULT_PORT: u16 = 443;
@@ -60,11 +60,13 @@ pub(super) struct Target {
     text: String,
     meaning: Meaning,
     authority: Authority,
+    /// Which service config of those in DNS is taken; none unless asked for.
+    choice: Option<Choice>,
 }
 
 #[derive(Clone, Debug)]
 enum Meaning {
-    Name { host: String, port: u16, server: Option<String> },
+    Name { host: String, port: u16, server: String },
     Addresses(Vec<Address>),
     Custom(Arc<TargetUri>, ResolverFactory),
 }
@@ -73,19 +75,27 @@ enum Meaning {
 pub(super) type Resolvers = BTreeMap<String, ResolverFactory>;
 
 impl Target {
-    pub(super) fn parse(text: &str, resolvers: &Resolvers) -> Result<Target, TargetError> {
+    pub(super) fn parse(text: &str, resolvers: &Resolvers, choice: Option<Choice>) -> Result<Target, TargetError> {
         let problem = |problem: String| TargetError { target: text.to_owned(), problem };
         let meaning = meaning(text, resolvers).map_err(problem)?;
         let authority = authority(&meaning).map_err(problem)?;
-        let target = Target { text: text.to_owned(), meaning, authority };
+        let target = Target { text: text.to_owned(), meaning, authority, choice };
         // It is made again when the channel is used.
-        target.resolver().map_err(|error| problem(error.to_string()))?;
+        target.resolver(None).map_err(|error| problem(error.to_string()))?;
         Ok(target)
     }
 
     /// The name of the server as the `:authority` header gives it.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// The name that has to be looked up, and its port; `None` for a target of another kind.
+    pub(super) fn host_name(&self) -> Option<(&str, u16)> {
+        match &self.meaning {
+            Meaning::Name { host, port, .. } => Some((host, *port)),
+            Meaning::Addresses(_) | Meaning::Custom(..) => None,
+        }
     }
 
     /// What is looked up, for people.
@@ -97,17 +107,13 @@ impl Target {
         }
     }
 
-    /// Whether the calls' settings may come with the addresses.
-    pub(super) fn gives_service_config(&self) -> bool {
-        self.resolver().is_ok_and(|resolver| resolver.gives_service_config())
-    }
-
-    /// What finds the addresses.
-    pub(super) fn resolver(&self) -> Result<Box<dyn Resolver>, ResolveError> {
+    /// What finds the addresses: those of the proxy where there is one.
+    pub(super) fn resolver(&self, proxy: Option<&Tunnel>) -> Result<Box<dyn Resolver>, ResolveError> {
         Ok(match &self.meaning {
-            Meaning::Name { host, port, server } => {
-                Box::new(NameResolver::new(host.clone(), *port, server.as_deref())?)
-            }
+            Meaning::Name { host, port, server } => match proxy {
+                Some(proxy) => Box::new(NameResolver::new(proxy.host(), proxy.port(), "")?),
+                None => Box::new(NameResolver::new(host, *port, server)?.with_choice(self.choice.clone())),
+            },
             Meaning::Addresses(addresses) => Box::new(Standing::new(addresses.clone())),
             Meaning::Custom(uri, factory) => factory.make(uri)?,
         })
@@ -164,7 +170,7 @@ fn meaning(text: &str, resolvers: &Resolvers) -> Result<Meaning, String> {
             let uri = TargetUri { scheme: DEFAULT_SCHEME.into(), authority: String::new(), endpoint };
             Ok(Meaning::Custom(Arc::new(uri), factory))
         }
-        None => name(text, DEFAULT_PORT, None),
+        None => name(text, DEFAULT_PORT, ""),
     }
 }
 
@@ -193,12 +199,12 @@ fn built_in(uri: &TargetUri) -> Option<Result<Meaning, String>> {
             if !matches!(endpoint.as_str(), "" | "/") {
                 return Some(Err(format!("after {scheme}://host:port comes nothing more, not {endpoint:?}")));
             }
-            name(authority, if scheme == "http" { 80 } else { DEFAULT_PORT }, None)
+            name(authority, if scheme == "http" { 80 } else { DEFAULT_PORT }, "")
         }
         "dns" if endpoint.is_empty() && !authority.is_empty() => {
             Err(format!("after dns:// comes a DNS server; write dns:///{authority}"))
         }
-        "dns" => name(uri.endpoint(), DEFAULT_PORT, Some(authority.as_str()).filter(|server| !server.is_empty())),
+        "dns" => name(uri.endpoint(), DEFAULT_PORT, authority),
         "ipv4" => addresses(whole(uri), SocketAddr::is_ipv4, "IPv4 address, such as 127.0.0.1:50051"),
         "ipv6" => addresses(whole(uri), SocketAddr::is_ipv6, "IPv6 address, such as [::1]:50051"),
         "unix" => match nobody("after unix:// comes an absolute path".into()) {
@@ -232,7 +238,7 @@ fn unix(path: &str) -> Result<Meaning, String> {
 
 /// The name goes to the system's own lookup each time that a connection is made.
 fn passthrough(endpoint: &str) -> Result<Meaning, String> {
-    match name(endpoint, DEFAULT_PORT, None)? {
+    match name(endpoint, DEFAULT_PORT, "")? {
         Meaning::Name { host, port, .. } => Ok(Meaning::Addresses(vec![Address::Name { host, port }])),
         meaning => Ok(meaning),
     }
@@ -249,7 +255,7 @@ fn addresses(list: &str, fits: fn(&SocketAddr) -> bool, wanted: &str) -> Result<
     Ok(Meaning::Addresses(list.split(',').map(address).collect::<Result<_, _>>()?))
 }
 
-fn name(text: &str, default_port: u16, server: Option<&str>) -> Result<Meaning, String> {
+fn name(text: &str, default_port: u16, server: &str) -> Result<Meaning, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(Meaning::Addresses(vec![Address::Ip(address)]));
     }
@@ -266,5 +272,5 @@ fn name(text: &str, default_port: u16, server: Option<&str>) -> Result<Meaning, 
     if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
         return Err(format!("{host:?} is no host name"));
     }
-    Ok(Meaning::Name { host: host.to_owned(), port, server: server.map(str::to_owned) })
+    Ok(Meaning::Name { host: host.to_owned(), port, server: server.to_owned() })
 }

@@ -80,7 +80,8 @@ pub(crate) struct Opened {
     pub(crate) peer: Address,
 }
 
-/// Connects, and waits until the server has said how many streams it takes.
+/// Connects, and waits until the server has said how many streams it takes. Where the options have a proxy, `address` is the
+/// proxy's; addresses that have no IP are connected to as they are.
 pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let limits = Arc::new(Limits::default());
     let failed = |error| ConnectError::new(address, Stage::Connect, error);
@@ -90,12 +91,17 @@ pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Resu
             (Link::Inproc(link), life, Some(address.clone()))
         }
         Address::Ip(_) | Address::Name { .. } | Address::Unix(_) | Address::UnixAbstract(_) => {
-            let target = address.to_string();
-            let io = Io::connect(address).await.map_err(failed)?;
+            let tunnel = options.tunnel().filter(|_| address.socket_addr().is_some());
+            let target = tunnel.map_or_else(|| address.to_string(), |tunnel| format!("{tunnel} at {address}"));
+            let failed = |error| ConnectError::new(&target, Stage::Connect, error);
+            let mut io = Io::connect(address).await.map_err(failed)?;
             if let Some(keepalive) = options.keepalive() {
                 io.give_up_after(keepalive.answer_timeout());
             }
             let local = io.local_address();
+            if let (Some(tunnel), Io::Tcp(socket)) = (tunnel, &mut io) {
+                tunnel.open(socket).await.map_err(|error| ConnectError::new(&target, Stage::Proxy, error))?;
+            }
             let io = options.secure(&target, io).await?;
             let (link, life) = http2::client::connect(&target, io, limits.clone(), options).await?;
             (Link::Http2(link), life, local)

@@ -12,6 +12,7 @@ mod keepalive;
 mod limits;
 mod listener;
 mod options;
+mod proxy;
 mod ready;
 pub(crate) mod server;
 mod stream;
@@ -26,6 +27,8 @@ pub(crate) use error::{ConnectError, Stage, StreamError};
 pub use keepalive::Keepalive;
 pub(crate) use listener::Listener;
 pub(crate) use options::ConnectOptions;
+pub(crate) use proxy::Tunnel;
+pub use proxy::{Proxy, ProxyError};
 pub(crate) use stream::Event;
 
 pub(crate) use callwright_http2::{Fields, Head, Headers};

@@ -6,7 +6,7 @@ use http::uri::Authority;
 
 use super::io::Io;
 use super::keepalive::Adapting;
-use super::{ConnectError, Keepalive};
+use super::{ConnectError, Keepalive, Tunnel};
 use crate::credentials::{ChannelCredentials, CredentialsError};
 
 /// How a channel's connections are made; clones share it. By default: plaintext, without a proxy and without keepalive.
@@ -20,6 +20,7 @@ pub(crate) struct ConnectOptions {
 #[derive(Debug, Default)]
 struct Inner {
     keepalive: Option<Adapting>,
+    tunnel: Option<Tunnel>,
     #[cfg(feature = "_tls")]
     security: Option<super::tls::client::Security>,
 }
@@ -34,6 +35,7 @@ impl ConnectOptions {
         credentials: &ChannelCredentials,
         authority: &Authority,
         keepalive: Option<Keepalive>,
+        tunnel: Option<Tunnel>,
     ) -> Result<ConnectOptions, CredentialsError> {
         #[cfg(feature = "_tls")]
         let security = match credentials.client_tls() {
@@ -45,6 +47,7 @@ impl ConnectOptions {
         };
         let inner = Inner {
             keepalive: keepalive.map(Adapting::new),
+            tunnel,
             #[cfg(feature = "_tls")]
             security,
         };
@@ -61,6 +64,11 @@ impl ConnectOptions {
         if let Some(keepalive) = &self.inner.keepalive {
             keepalive.slow_down();
         }
+    }
+
+    /// The proxy that connections go by: its host and port are resolved and connected to in place of the target's.
+    pub(crate) fn tunnel(&self) -> Option<&Tunnel> {
+        self.inner.tunnel.as_ref()
     }
 
     /// Whether connections are encrypted.

@@ -275,3 +275,26 @@ fn raw_config(identity: &Identity, protocols: Vec<Vec<u8>>) -> rustls::ServerCon
     config.alpn_protocols = protocols;
     config
 }
+
+#[tokio::test]
+async fn tls_goes_through_a_proxy_by_the_name_of_the_server() {
+    let authority = Authority::new("a root");
+    let server = serve(tls(&authority.server(&["server.example"]))).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = callwright::Proxy::http(&listener.local_addr().unwrap().to_string()).unwrap();
+    let to = server.local_addr().to_string();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"CONNECT server.example:443 HTTP/1.1\r\n"));
+        let mut server = TcpStream::connect(to).await.unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    });
+    let credentials = trusting(&authority).build().unwrap();
+    let channel = channel("https://server.example").credentials(credentials).proxy(proxy).build().unwrap();
+    assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+}

@@ -31,6 +31,7 @@
 //! # example().unwrap();
 //! ```
 
+mod dns;
 pub(super) mod drive;
 mod lookup;
 mod registry;
@@ -46,7 +47,7 @@ use std::time::Duration;
 use super::service_config::ServiceConfig;
 use crate::address::Address;
 
-pub(super) use lookup::NameResolver;
+pub(super) use lookup::{Choice, NameResolver};
 pub use registry::register;
 pub(super) use registry::{ResolverFactory, factory, find};
 pub(super) use standing::Standing;
@@ -90,6 +91,9 @@ pub struct Resolution {
     /// channel with the config that it had, or without one to fail (gRFC A21).
     pub service_config: Option<Result<Arc<ServiceConfig>, String>>,
 }
+
+/// A service config that a resolver may have found, or why it cannot be understood.
+type FoundConfig = Option<Result<Arc<ServiceConfig>, String>>;
 
 impl Resolution {
     /// These servers.

@@ -2,7 +2,7 @@ use super::{Meaning, Resolvers, Target};
 use crate::transport::Address;
 
 fn target(text: &str) -> Target {
-    Target::parse(text, &Resolvers::new()).unwrap_or_else(|error| panic!("{error}"))
+    Target::parse(text, &Resolvers::new(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn addresses(text: &str) -> Vec<String> {
@@ -22,7 +22,7 @@ fn names_are_resolved_later() {
         "http://localhost:50051/",
     ] {
         let target = target(text);
-        let named = matches!(&target.meaning, Meaning::Name { host, port: 50051, server: None } if host == "localhost");
+        let named = matches!(&target.meaning, Meaning::Name { host, port: 50051, .. } if host == "localhost");
         assert!(named, "{text}: {target:?}");
         assert_eq!(target.authority(), "localhost:50051", "{text}");
     }
@@ -70,7 +70,9 @@ fn what_cannot_be_used_says_why() {
         #[cfg(feature = "_tls")]
         ("https://host:port", "\"port\" is no port"),
         ("xds:///a", "scheme \"xds\" is not known"),
+        #[cfg(not(feature = "dns"))]
         ("dns://8.8.8.8/host:1", "feature dns"),
+        ("dns://nowhere/host:1", "nowhere"),
         ("dns://host:1", "dns:///host:1"),
         ("ipv4:[::1]:1", "no IPv4 address"),
         ("ipv6:127.0.0.1:1", "no IPv6 address"),
@@ -80,7 +82,7 @@ fn what_cannot_be_used_says_why() {
         ("ho st:1", "no host name"),
         ("h\u{f6}st:1", "no host name"),
     ] {
-        let error = Target::parse(text, &Resolvers::new()).expect_err(text).to_string();
+        let error = Target::parse(text, &Resolvers::new(), None).expect_err(text).to_string();
         assert!(error.contains(why), "{text:?} said {error}");
     }
 }

@@ -22,7 +22,6 @@ pub(crate) struct Client<'a> {
 ///
 /// All choices must be well-formed, and a key that is not known makes one that is not. What is in the service configs of
 /// the others is not looked at (gRFC A21).
-#[cfg_attr(not(test), expect(dead_code, reason = "for the resolver of DNS names, which comes with the load balancing"))]
 pub(crate) fn choose(
     text: &str,
     client: Client<'_>,
