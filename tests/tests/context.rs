@@ -519,3 +519,31 @@ async fn nobody_is_asked_for_the_end_of_a_call_whose_client_is_gone() {
     server.stop().await;
     assert!(!servicer.called.load(Ordering::SeqCst));
 }
+
+/// Has callbacks that panic.
+#[derive(Default)]
+struct Careless {
+    peers: Mutex<std::collections::HashSet<String>>,
+}
+
+impl EchoServicer for Careless {
+    async fn unary_unary(&self, _: Blob, context: &mut ServerContext) -> Result<Blob, Status> {
+        self.peers.lock().unwrap().insert(context.peer());
+        context.before_trailers(|trailing| trailing.append("it", "goes on").unwrap());
+        context.before_trailers(|_| panic!("before the trailers"));
+        context.on_done(|_| panic!("when it is done"));
+        Ok(Blob::default())
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_panics_harms_no_other_call() {
+    let servicer = Arc::new(Careless::default());
+    let (_server, stub) = serve(&servicer).await;
+    // More than it takes for a method to run on the task of its connection.
+    for _ in 0..50 {
+        let response = stub.unary_unary(Blob::default()).send().await.unwrap();
+        assert_eq!(response.trailing_metadata().get("it"), Some("goes on"));
+    }
+    assert_eq!(servicer.peers.lock().unwrap().len(), 1, "the connection broke");
+}

@@ -22,6 +22,9 @@ fn what_describes_things_can_be_shared() {
     shared::<(ChannelError, TargetError, BindError, CompressionError, DecompressError, MetadataError, CodecError)>();
     shared::<(callwright::status::ErrorDetails, callwright::status::ErrorDetailsError)>();
     shared::<(callwright::health::Health, callwright::health::HealthService, callwright::health::ServingStatus)>();
+    shared::<(callwright::orca::CallMetrics, callwright::orca::ServerMetrics, callwright::orca::OrcaService)>();
+    shared::<(callwright::orca::LoadReport, callwright::orca::LoadReportError)>();
+    shared::<(callwright::service_config::ServiceConfig, callwright::service_config::LoadBalancing)>();
     shared::<(callwright::reflection::Reflection, callwright::server::ServedServices)>();
     shared::<(RunningServer, ServerContext, AuthContext, Outcome)>();
     sent::<ServerBuilder>();

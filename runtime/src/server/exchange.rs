@@ -3,6 +3,7 @@
 //! Shared by the context, the responses, and the task that runs the handler.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -318,7 +319,7 @@ impl Exchange {
         }
         let callbacks = std::mem::take(&mut state.before_trailers);
         drop(state);
-        callbacks.into_iter().for_each(|callback| callback(&mut trailing));
+        callbacks.into_iter().for_each(|callback| guarded(|| callback(&mut trailing)));
         (self.lock(), trailing)
     }
 
@@ -356,7 +357,7 @@ impl Exchange {
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
         let outcome = Outcome::new(status(), trailing);
-        callbacks.into_iter().for_each(|callback| callback(&outcome));
+        callbacks.into_iter().for_each(|callback| guarded(|| callback(&outcome)));
     }
 
     /// Ends a call whose deadline has passed.
@@ -383,7 +384,7 @@ impl Exchange {
         self.send_end(&mut state, trailers, outcome.status().code());
         let callbacks = std::mem::take(&mut state.on_done);
         drop(state);
-        callbacks.into_iter().for_each(|callback| callback(&outcome));
+        callbacks.into_iter().for_each(|callback| guarded(|| callback(&outcome)));
     }
 
     fn send_end(&self, state: &mut State, trailers: Fields, code: Code) {
@@ -473,6 +474,12 @@ impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("active", &self.is_active()).finish_non_exhaustive()
     }
+}
+
+/// Runs a user's callback. One that panics has been told of by then, and must not take the calls of the connection with it, nor,
+/// where this one is being dropped, the process.
+fn guarded(callback: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(callback));
 }
 
 fn trailers(outcome: &Outcome) -> Fields {
