@@ -105,7 +105,7 @@ pub struct ChannelBuilder {
     interceptors: Interceptors,
     #[cfg(feature = "service-config")]
     service_config_json: Option<String>,
-    #[cfg(all(feature = "dns", feature = "service-config"))]
+    #[cfg(feature = "dns")]
     service_config_from_dns: bool,
     user_agent: Option<String>,
     authority: Option<String>,
@@ -137,7 +137,7 @@ impl ChannelBuilder {
             interceptors: Interceptors::default(),
             #[cfg(feature = "service-config")]
             service_config_json: None,
-            #[cfg(all(feature = "dns", feature = "service-config"))]
+            #[cfg(feature = "dns")]
             service_config_from_dns: false,
             user_agent: None,
             authority: None,
@@ -319,7 +319,7 @@ impl ChannelBuilder {
 
     /// Looks for a service config in DNS (the TXT records of `_grpc_config.host`, gRFC A2) when a name is looked up. It counts before
     /// the one that is set here, and the channel's first calls wait for it.
-    #[cfg(all(feature = "dns", feature = "service-config"))]
+    #[cfg(feature = "dns")]
     pub fn service_config_from_dns(mut self) -> Self {
         self.service_config_from_dns = true;
         self
@@ -373,7 +373,7 @@ impl ChannelBuilder {
 impl ChannelBuilder {
     /// Which service config of those in DNS the channel takes.
     fn choice(&self) -> Option<Choice> {
-        #[cfg(all(feature = "dns", feature = "service-config"))]
+        #[cfg(feature = "dns")]
         if self.service_config_from_dns {
             return Some(Choice { percentile: fastrand::u8(..100), balancers: self.settings.balancers.clone() });
         }

@@ -115,14 +115,13 @@ impl Lookup {
     }
 
     /// The list of service configs that the TXT record of `_grpc_config.host` has (gRFC A2), for `service_config::choose`;
-    /// `None` where there is none, and without the feature `dns`.
+    /// `None` where there is none.
+    #[cfg(feature = "dns")]
     pub(crate) async fn service_config(&self, host: &str) -> Result<Option<String>, LookupError> {
-        #[cfg(feature = "dns")]
-        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
-            return hickory::service_config(self.server, host).await;
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(_) => Ok(None),
+            Err(_) => hickory::service_config(self.server, host).await,
         }
-        let _ = host;
-        Ok(None)
     }
 }
 

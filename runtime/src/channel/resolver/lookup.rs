@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-#[cfg(all(feature = "dns", feature = "service-config"))]
+#[cfg(feature = "dns")]
 use std::sync::Arc;
 
 use super::dns::Lookup;
 use super::{Endpoint, Resolution, ResolveError, Resolver};
 use crate::address::Address;
-#[cfg(all(feature = "dns", feature = "service-config"))]
+#[cfg(feature = "dns")]
 use crate::channel::balancer::Balancers;
 
 /// Looks a name up.
@@ -23,9 +23,9 @@ pub(in crate::channel) struct NameResolver {
 #[derive(Clone, Debug)]
 pub(in crate::channel) struct Choice {
     /// Thrown once for a channel: a choice for some percent of all clients is for the same ones each time.
-    #[cfg(all(feature = "dns", feature = "service-config"))]
+    #[cfg(feature = "dns")]
     pub(in crate::channel) percentile: u8,
-    #[cfg(all(feature = "dns", feature = "service-config"))]
+    #[cfg(feature = "dns")]
     pub(in crate::channel) balancers: Balancers,
 }
 
@@ -64,7 +64,7 @@ impl Resolver for NameResolver {
 
 impl Choice {
     /// The service config for this client, where there is one.
-    #[cfg(all(feature = "dns", feature = "service-config"))]
+    #[cfg(feature = "dns")]
     async fn of(&self, lookup: &Lookup, host: &str) -> super::FoundConfig {
         use crate::channel::service_config::{Client, choose};
 
@@ -80,14 +80,14 @@ impl Choice {
         }
     }
 
-    #[cfg(not(all(feature = "dns", feature = "service-config")))]
+    #[cfg(not(feature = "dns"))]
     async fn of(&self, _: &Lookup, _: &str) -> super::FoundConfig {
         None
     }
 }
 
 /// The name of the host that this runs on; empty where the system does not tell.
-#[cfg(all(feature = "dns", feature = "service-config"))]
+#[cfg(feature = "dns")]
 fn hostname() -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
     told.unwrap_or_default().trim().to_owned()

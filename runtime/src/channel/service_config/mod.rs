@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use json::ServiceConfigError;
 #[cfg(feature = "service-config")]
 pub(crate) use json::parse;
-#[cfg(all(feature = "dns", feature = "service-config"))]
+#[cfg(feature = "dns")]
 pub(crate) use json::{Client, choose};
 pub use load_balancing::{
     FailurePercentageEjection, LeastRequestSettings, LoadBalancing, OutlierDetectionSettings, PickFirstSettings,

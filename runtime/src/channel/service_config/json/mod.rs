@@ -1,5 +1,6 @@
 //! Service configs as JSON, read strictly: a known field that makes no sense refuses the whole (gRFC A21).
 
+#[cfg(feature = "dns")]
 mod choice;
 mod load_balancing;
 mod method;
@@ -16,6 +17,7 @@ use super::{HealthCheckConfig, ServiceConfig};
 use crate::unique_json::Unique;
 use node::Node;
 
+#[cfg(feature = "dns")]
 pub(crate) use choice::{Client, choose};
 
 /// A service config that cannot be used: the field, and what is wrong with it.

@@ -42,6 +42,7 @@ impl<'a> Node<'a> {
         self.error(format_args!("{} is no {wanted}", Shown(self.value)))
     }
 
+    #[cfg(feature = "dns")]
     pub(super) fn value(&self) -> &'a Value {
         self.value
     }
