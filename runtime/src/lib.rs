@@ -89,6 +89,7 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `tls` | [`ChannelCredentials`] and [`ServerCredentials`] over TLS, with rustls and the cryptography of ring |
 //! | `tls-aws-lc` | the same with the cryptography of aws-lc; with both, aws-lc is used |
+//! | `jwt` | [`ServiceAccount`](credentials): call credentials of a Google service account, which signs its tokens itself |
 //! | `macros` | `protos!`, `services!`, `protos_and_services!`: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `health` | the module `health`: a server says whether it and its services take calls |
@@ -122,7 +123,7 @@ mod channel;
 pub mod channelz;
 mod codec;
 mod compression;
-mod credentials;
+pub mod credentials;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
 mod generated;
@@ -153,7 +154,9 @@ pub use channel::{
 };
 pub use codec::{BytesCodec, Codec, CodecError, MessageBytes, Prost};
 pub use compression::{Compression, CompressionError, Compressor, DecompressError};
-pub use credentials::{ChannelCredentials, CredentialsError, ServerCredentials};
+#[cfg(feature = "jwt")]
+pub use credentials::ServiceAccount;
+pub use credentials::{BearerToken, CallCredentials, ChannelCredentials, CredentialsError, ServerCredentials};
 #[cfg(feature = "_tls")]
 pub use credentials::{ChannelTlsBuilder, ClientCertificates, ServerTlsBuilder};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
