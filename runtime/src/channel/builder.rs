@@ -48,6 +48,12 @@ pub enum ChannelError {
     /// The credentials cannot be used for this target.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The target asks for TLS, and the credentials for plaintext.
+    #[error("target {target:?} asks for TLS, and the credentials that were set are ChannelCredentials::insecure()")]
+    Insecure {
+        /// The target.
+        target: String,
+    },
     /// The proxy cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -351,6 +357,9 @@ impl ChannelBuilder {
             settings.authority = Some(parsed);
         }
         let credentials = match self.credentials {
+            Some(credentials) if credentials.is_insecure() && self.target.starts_with("https://") => {
+                return Err(ChannelError::Insecure { target: self.target });
+            }
             Some(credentials) => credentials,
             None => credentials_of(&self.target)?,
         };

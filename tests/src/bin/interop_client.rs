@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use callwright::Channel;
+use callwright::{Channel, ChannelCredentials};
 use callwright_tests::interop::cases::{Case, Soak};
 use callwright_tests::interop::flags::{Flag, Flags, usage};
 
@@ -18,15 +18,15 @@ const FLAGS: [Flag; 10] = [
         default: "false",
         help: "print the names of all test cases, one a line, and nothing else",
     },
-    Flag {
-        name: "service_config_json",
-        default: "",
-        help: "not used yet: the cases that are about load look at the reports themselves",
-    },
+    Flag { name: "service_config_json", default: "", help: "the channel's service config" },
     Flag { name: "additional_metadata", default: "", help: "not there yet" },
-    Flag { name: "use_tls", default: "false", help: "not there yet" },
-    Flag { name: "use_test_ca", default: "false", help: "not there yet" },
-    Flag { name: "ca_file", default: "", help: "not there yet" },
+    Flag { name: "use_tls", default: "false", help: "connect over TLS" },
+    Flag {
+        name: "use_test_ca",
+        default: "false",
+        help: "not there: the tests' authority is not built in, see ca_file",
+    },
+    Flag { name: "ca_file", default: "", help: "the authorities to trust, as PEM; those of the system if empty" },
 ];
 
 #[tokio::main]
@@ -60,8 +60,8 @@ async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
         let known = Case::ALL.iter().map(|case| format!("\n  {}", case.name())).collect::<String>();
         return Err(format!("no such test case; there are:{known}").into());
     };
-    if flags.bool("use_tls")? {
-        return Err("--use_tls: callwright has no TLS yet; leave it out to call in plaintext".into());
+    if flags.bool("use_test_ca")? {
+        return Err("--use_test_ca: name the file of the authority's certificate with --ca_file".into());
     }
     if !flags.text("additional_metadata").is_empty() {
         return Err("--additional_metadata: it cannot be added to all calls yet; leave it out".into());
@@ -72,6 +72,16 @@ async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
     let mut channel = Channel::builder(format!("dns:///{host}:{}", flags.port("server_port")?));
     if !flags.text("server_host_override").is_empty() {
         channel = channel.authority(flags.text("server_host_override"));
+    }
+    if flags.bool("use_tls")? {
+        let credentials = match flags.text("ca_file") {
+            "" => ChannelCredentials::tls(),
+            file => ChannelCredentials::tls().root_certificates_file(file),
+        };
+        channel = channel.credentials(credentials.build()?);
+    }
+    if !flags.text("service_config_json").is_empty() {
+        channel = channel.service_config_json(flags.text("service_config_json"));
     }
     case.run(channel, soak).await?;
     Ok(case)

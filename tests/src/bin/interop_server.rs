@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use callwright::Server;
+use callwright::{Server, ServerCredentials};
 use callwright_tests::interop::InteropService;
 use callwright_tests::interop::companions::Companions;
 use callwright_tests::interop::flags::{Flag, Flags, usage};
@@ -21,9 +21,9 @@ const FLAGS: [Flag; 7] = [
         default: "4096",
         help: "how many calls one connection may have at once",
     },
-    Flag { name: "use_tls", default: "false", help: "not there yet" },
-    Flag { name: "tls_cert_file", default: "", help: "not there yet" },
-    Flag { name: "tls_key_file", default: "", help: "not there yet" },
+    Flag { name: "use_tls", default: "false", help: "serve over TLS" },
+    Flag { name: "tls_cert_file", default: "", help: "the certificate chain, as PEM" },
+    Flag { name: "tls_key_file", default: "", help: "its private key, as PEM" },
 ];
 
 /// What a request may be as large as, in bytes: more than the default, for test cases that send 10 MiB.
@@ -48,15 +48,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
-    if flags.bool("use_tls")? {
-        return Err("--use_tls: callwright has no TLS yet; leave it out to serve in plaintext".into());
-    }
+    let credentials = match flags.bool("use_tls")? {
+        true => ServerCredentials::tls_files(flags.text("tls_cert_file"), flags.text("tls_key_file")).build()?,
+        false => ServerCredentials::insecure(),
+    };
     let port = flags.port("port")?;
     let max_concurrent_streams = flags.number("max_concurrent_streams_limit", 1..)?;
     let server = || -> Result<_, Box<dyn Error>> {
         let service = InteropService::new(format!("callwright-{}", std::process::id()));
         let load_reports = service.load_reports();
         let server = Server::builder()
+            .credentials(credentials.clone())
             .max_receive_message_size(MAX_REQUEST)
             .max_concurrent_streams(max_concurrent_streams)
             .add_service(TestServiceServer::new(service))

@@ -90,6 +90,12 @@ fn a_name_that_no_server_has_is_no_name() {
 }
 
 #[test]
+fn a_target_that_asks_for_tls_is_never_spoken_to_in_plaintext() {
+    let builder = Channel::builder("https://localhost").credentials(ChannelCredentials::insecure());
+    assert!(matches!(builder.build(), Err(ChannelError::Insecure { .. })));
+}
+
+#[test]
 fn what_is_secret_is_not_shown() {
     let identity = Authority::new("a root").server(&["localhost"]);
     let builder = tls(&identity);
