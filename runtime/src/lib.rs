@@ -165,7 +165,7 @@ pub use server::{
     ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
-pub use transport::{Keepalive, Proxy, ProxyError};
+pub use transport::{Keepalive, KeepaliveEnforcement, Proxy, ProxyError};
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};

@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use callwright::{Channel, Code, ConnectivityState, Keepalive};
-use callwright_tests::support::{channel, say, serve, under_way};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::OwnedWriteHalf;
+use callwright::{Channel, Code, ConnectivityState, Keepalive, KeepaliveEnforcement};
+use callwright_tests::support::frames::{self, ACK, GOAWAY, HEADERS, PING, SETTINGS};
+use callwright_tests::support::{channel, say, serve_with, under_way};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const ACK: u8 = 1;
 
 /// A frame that the server was sent, or the beginning of a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,40 +76,34 @@ async fn serve_raw(
     seen: mpsc::UnboundedSender<(Instant, Seen)>,
 ) {
     let (mut reader, mut writer) = socket.into_split();
-    write_frame(&mut writer, SETTINGS, 0, &[]).await;
+    frames::write(&mut writer, SETTINGS, 0, &[]).await;
     let mut preface = [0; 24];
     if reader.read_exact(&mut preface).await.is_err() {
         return;
     }
     let mut next = chatter.map(|every| Instant::now() + every);
     loop {
-        let mut head = [0; 9];
-        let read = tokio::select! {
-            read = reader.read_exact(&mut head) => read,
+        let head = tokio::select! {
+            head = frames::read_head(&mut reader) => head,
             () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                 next = chatter.map(|every| Instant::now() + every);
-                write_frame(&mut writer, PING, 0, b"anybody?").await;
+                frames::write(&mut writer, PING, 0, b"anybody?").await;
                 continue;
             }
         };
-        if read.is_err() {
-            return;
-        }
-        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
-        if reader.read_exact(&mut payload).await.is_err() {
-            return;
-        }
-        match (head[3], head[4] & ACK) {
+        let Ok(head) = head else { return };
+        let Ok(frame) = frames::read_rest(&mut reader, head).await else { return };
+        match (frame.kind, frame.flags & ACK) {
             (HEADERS, _) => drop(seen.send((Instant::now(), Seen::Call))),
             // The engine measures the connection too; that is none of ours.
-            (PING, 0) if payload == b"keepaliv" => {
+            (PING, 0) if frame.payload == b"keepaliv" => {
                 let _ = seen.send((Instant::now(), Seen::Ping));
                 match pings {
-                    Pings::Answered => write_frame(&mut writer, PING, ACK, &payload).await,
+                    Pings::Answered => frames::write(&mut writer, PING, ACK, &frame.payload).await,
                     Pings::Ignored => {}
                     Pings::Refused => {
                         let why = [&[0, 0, 0, 1, 0, 0, 0, 11], &b"too_many_pings"[..]].concat();
-                        write_frame(&mut writer, GOAWAY, 0, &why).await;
+                        frames::write(&mut writer, GOAWAY, 0, &why).await;
                         return;
                     }
                 }
@@ -123,12 +111,6 @@ async fn serve_raw(
             _ => {}
         }
     }
-}
-
-async fn write_frame(writer: &mut OwnedWriteHalf, kind: u8, flags: u8, payload: &[u8]) {
-    let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 0];
-    frame.extend_from_slice(payload);
-    let _ = writer.write_all(&frame).await;
 }
 
 const fn seconds(seconds: u64) -> Duration {
@@ -282,11 +264,29 @@ async fn it_works_by_the_clock_of_the_world_too() {
 
 #[tokio::test]
 async fn a_server_of_ours_answers() {
-    let (server, _seen) = serve().await;
+    let server = callwright::Server::builder().keepalive_enforcement(KeepaliveEnforcement::none());
+    let (server, _seen) = serve_with(server, "127.0.0.1:0").await;
     let keepalive = Keepalive::exactly(Duration::from_millis(20)).permit_without_calls(true);
     let channel = channel(&server.local_addr().to_string()).keepalive(keepalive.timeout(seconds(20))).build().unwrap();
     assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
     let status = say(&channel, "forever").timeout(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_server_of_ours_complains_and_the_channel_slows_down() {
+    let (server, _seen) = serve_with(callwright::Server::builder(), "127.0.0.1:0").await;
+    let keepalive = Keepalive::exactly(Duration::from_millis(20)).timeout(seconds(20));
+    let channel = channel(&server.local_addr().to_string()).keepalive(keepalive).build().unwrap();
+    let mut before = Duration::ZERO;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let status = say(&channel, "forever").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("too_many_pings"), "{status:?}");
+        // The fourth PING is one too many; the time between two is doubled each time.
+        assert!(began.elapsed() >= 2 * before, "{:?} after {before:?}", began.elapsed());
+        before = if before.is_zero() { Duration::from_millis(40) } else { before * 2 };
+    }
 }

@@ -9,12 +9,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::bind::ListenAddress;
+use super::lifetime::Limits;
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::ServerCredentials;
-use crate::transport::Listener;
+use crate::transport::server::ServeOptions;
+use crate::transport::{Keepalive, KeepaliveEnforcement, Listener};
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
@@ -105,16 +107,21 @@ impl fmt::Debug for BindError {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) messages: MessageSettings,
-    pub(super) max_concurrent_streams: u32,
-    pub(super) credentials: ServerCredentials,
+    pub(super) serve: ServeOptions,
+    pub(super) lifetime: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             messages: MessageSettings::default(),
-            max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
-            credentials: ServerCredentials::default(),
+            serve: ServeOptions {
+                credentials: ServerCredentials::default(),
+                max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+                keepalive: None,
+                keepalive_enforcement: KeepaliveEnforcement::default(),
+            },
+            lifetime: Limits::default(),
         }
     }
 }
@@ -179,13 +186,46 @@ impl ServerBuilder {
 
     /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
-        self.settings.max_concurrent_streams = calls;
+        self.settings.serve.max_concurrent_streams = calls;
         self
     }
 
     /// How connections are secured; plaintext unless set. Clients of the same process (`inproc:`) need no TLS, and speak none.
     pub fn credentials(mut self, credentials: ServerCredentials) -> Self {
-        self.settings.credentials = credentials;
+        self.settings.serve.credentials = credentials;
+        self
+    }
+
+    /// Asks clients for signs of life, whether they have calls or not, and gives up connections that show none (gRFC A8); not
+    /// unless set. [`Keepalive::permit_without_calls`] means nothing here.
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.settings.serve.keepalive = Some(keepalive);
+        self
+    }
+
+    /// How often clients may ask for signs of life; once in five minutes unless set.
+    pub fn keepalive_enforcement(mut self, enforcement: KeepaliveEnforcement) -> Self {
+        self.settings.serve.keepalive_enforcement = enforcement;
+        self
+    }
+
+    /// How long a connection may be without calls before its client is asked to go (GOAWAY, gRFC A9); for ever unless set.
+    pub fn max_connection_idle(mut self, time: Duration) -> Self {
+        self.settings.lifetime.idle = Some(time);
+        self
+    }
+
+    /// How old a connection may become, give or take a tenth, before its client is asked to go (GOAWAY, gRFC A9): it takes no new
+    /// calls then, and the client makes another, perhaps to another server. For ever unless set.
+    pub fn max_connection_age(mut self, time: Duration) -> Self {
+        self.settings.lifetime.age = Some(time);
+        self
+    }
+
+    /// How long calls may go on after [`max_connection_age`](Self::max_connection_age); then the connection is closed. For ever
+    /// unless set.
+    pub fn max_connection_age_grace(mut self, time: Duration) -> Self {
+        self.settings.lifetime.age_grace = Some(time);
         self
     }
 

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::auth::AuthContext;
 use super::call::Call;
+use super::lifetime::{Fate, Lifetime};
 use super::request::Requested;
 use super::shared::Shared;
 use super::watchdog::{self, Handlers, Look, Watched};
@@ -52,6 +53,10 @@ pub(super) async fn serve(
 ) {
     let record = shared.stats.accepted(local, client.peer.clone());
     let stopped = shared.stopped.subscribe();
+    let lifetime = match &client.peer {
+        Address::Inproc(_) => None,
+        _ => Lifetime::new(&shared.settings.lifetime),
+    };
     let calls = Calls {
         shared,
         client,
@@ -67,6 +72,7 @@ pub(super) async fn serve(
             connection: Some(connection),
             calls,
             drain: Some(drain),
+            lifetime,
             turn: Arc::default(),
             running: None,
         }),
@@ -98,6 +104,8 @@ struct State {
     calls: Calls,
     /// Resolves when the server is asked to drain, until it has.
     drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// `None` for a connection that may last for ever.
+    lifetime: Option<Lifetime>,
     /// What the task that has the turn does.
     turn: Arc<Watched>,
     /// The call that it runs itself.
@@ -204,6 +212,10 @@ impl Future for Turn<'_> {
                 Poll::Ready(None) => return Poll::Ready(End::Connection),
                 Poll::Pending => {
                     state.calls.forget_ended(cx);
+                    if state.poll_lifetime(cx) == Fate::Close {
+                        state.connection = None;
+                        return Poll::Ready(End::Connection);
+                    }
                     return Poll::Pending;
                 }
             };
@@ -259,6 +271,16 @@ impl State {
         if let Some(head) = requested.call() {
             head.handler.pace.lose();
         }
+    }
+
+    /// What is to become of the connection, by its age and its calls. One that is to drain does so from now on.
+    fn poll_lifetime(&mut self, cx: &mut Context<'_>) -> Fate {
+        let (Some(lifetime), Some(connection)) = (&mut self.lifetime, &mut self.connection) else { return Fate::GoOn };
+        let fate = lifetime.poll(cx, connection.has_calls());
+        if fate == Fate::Drain {
+            connection.graceful_shutdown();
+        }
+        fate
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) {

@@ -7,6 +7,7 @@ mod call;
 mod connection;
 mod context;
 mod exchange;
+mod lifetime;
 mod methods;
 mod pace;
 mod request;

@@ -119,8 +119,7 @@ async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch
         let (shared, mut draining) = (shared.clone(), draining.clone());
         let local = socket.local_address().or_else(|| local.clone());
         connections.spawn(async move {
-            let Settings { credentials, max_concurrent_streams, .. } = &shared.settings;
-            let handshake = Connection::handshake(socket, credentials, *max_concurrent_streams);
+            let handshake = Connection::handshake(socket, &shared.settings.serve);
             let connection = tokio::select! {
                 connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
                 // A client that has not said a word has no calls to wait for.

@@ -1,10 +1,12 @@
-//! Keepalive as a user sets it, and as a server's complaints change it (gRFC A8).
+//! Keepalive as a user sets it, on either side, and as a server's complaints change it (gRFC A8).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The least time between two PINGs, as in grpc-go: servers take more for an attack.
 const LEAST_TIME: Duration = Duration::from_secs(10);
+/// The least time between the PINGs of a server's client, unless a user says otherwise.
+const MIN_TIME: Duration = Duration::from_secs(5 * 60);
 /// How long the answer to a PING may take unless a user says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -19,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// without calls: with GOAWAY `too_many_pings`, upon which the channel doubles the time between them. Ask who runs the
 /// server before you set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "keepalive is given to ChannelBuilder::keepalive"]
+#[must_use = "keepalive is given to ChannelBuilder::keepalive or ServerBuilder::keepalive"]
 pub struct Keepalive {
     time: Duration,
     timeout: Duration,
@@ -62,6 +64,53 @@ impl Keepalive {
 
     pub(super) fn is_permitted_without_calls(&self) -> bool {
         self.permit_without_calls
+    }
+}
+
+/// How often a server's clients may send PINGs (gRFC A8): one whose PINGs come more often, three times with nothing sent to it in
+/// between, is told GOAWAY `too_many_pings` and its connection is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "enforcement is given to ServerBuilder::keepalive_enforcement"]
+pub struct KeepaliveEnforcement {
+    min_time: Duration,
+    permit_without_calls: bool,
+}
+
+impl KeepaliveEnforcement {
+    /// At most one PING every five minutes, and while the client has no calls one every two hours. The default.
+    pub fn new() -> KeepaliveEnforcement {
+        KeepaliveEnforcement { min_time: MIN_TIME, permit_without_calls: false }
+    }
+
+    /// Any number of PINGs.
+    pub fn none() -> KeepaliveEnforcement {
+        KeepaliveEnforcement { min_time: Duration::ZERO, permit_without_calls: true }
+    }
+
+    /// The least time between two PINGs of a client; five minutes unless set.
+    pub fn min_time(mut self, time: Duration) -> KeepaliveEnforcement {
+        self.min_time = time;
+        self
+    }
+
+    /// Whether that holds for clients without calls too; unless set they have to wait for two hours.
+    pub fn permit_without_calls(mut self, permit: bool) -> KeepaliveEnforcement {
+        self.permit_without_calls = permit;
+        self
+    }
+
+    pub(super) fn least_time(&self) -> Duration {
+        self.min_time
+    }
+
+    pub(super) fn permits_without_calls(&self) -> bool {
+        self.permit_without_calls
+    }
+}
+
+impl Default for KeepaliveEnforcement {
+    fn default() -> Self {
+        KeepaliveEnforcement::new()
     }
 }
 

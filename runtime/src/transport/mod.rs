@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
-pub use keepalive::Keepalive;
+pub use keepalive::{Keepalive, KeepaliveEnforcement};
 pub(crate) use listener::Listener;
 pub(crate) use options::ConnectOptions;
 pub(crate) use proxy::Tunnel;

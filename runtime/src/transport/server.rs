@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
-use super::{Address, Headers, http2, inproc};
+use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc};
 use crate::credentials::ServerCredentials;
 
 /// A client that was accepted, before it has said a word.
@@ -26,6 +26,15 @@ impl Socket {
     }
 }
 
+/// How a server speaks with its clients.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeOptions {
+    pub(crate) credentials: ServerCredentials,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) keepalive_enforcement: KeepaliveEnforcement,
+}
+
 /// A connection from a client.
 pub(crate) enum Connection {
     Http2(Box<http2::server::Connection>),
@@ -36,18 +45,17 @@ impl Connection {
     /// Begins to speak with a client: TLS, where the credentials have it, and HTTP/2. And what TLS told of the client.
     ///
     /// A client in the same process is spoken to without either.
-    pub(crate) async fn handshake(
-        socket: Socket,
-        credentials: &ServerCredentials,
-        max_concurrent_streams: u32,
-    ) -> io::Result<(Connection, PeerProperties)> {
+    pub(crate) async fn handshake(socket: Socket, options: &ServeOptions) -> io::Result<(Connection, PeerProperties)> {
         match socket {
             Socket::Io(io) => {
-                let (io, properties) = secure(credentials, io).await?;
-                let connection = http2::server::Connection::handshake(io, max_concurrent_streams).await?;
+                if let Some(keepalive) = &options.keepalive {
+                    io.give_up_after(keepalive.answer_timeout());
+                }
+                let (io, properties) = secure(&options.credentials, io).await?;
+                let connection = http2::server::Connection::handshake(io, options).await?;
                 Ok((Connection::Http2(Box::new(connection)), properties))
             }
-            Socket::Inproc(dial) => Ok((Connection::Inproc(dial.accept(max_concurrent_streams)), Vec::new())),
+            Socket::Inproc(dial) => Ok((Connection::Inproc(dial.accept(options.max_concurrent_streams)), Vec::new())),
         }
     }
 
@@ -73,6 +81,14 @@ impl Connection {
     pub(crate) fn has_woken(&mut self) -> bool {
         match self {
             Connection::Http2(connection) => connection.has_woken(),
+            Connection::Inproc(_) => true,
+        }
+    }
+
+    /// Whether calls are under way; of a client in the same process nobody asks.
+    pub(crate) fn has_calls(&self) -> bool {
+        match self {
+            Connection::Http2(connection) => connection.streams() > 0,
             Connection::Inproc(_) => true,
         }
     }

@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: a service that does what its requests say, and ports on which nobody listens.
 
+pub mod frames;
 pub mod raw;
 
 use std::sync::{Arc, Mutex};

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::heartbeat::{self, Beat, Heartbeat};
 use super::read_buffer::ReadBuffer;
+use super::strikes::Strikes;
 use crate::transport::io::Io;
 use crate::transport::ready::Ready;
 use crate::transport::stream::{Head, Leaving, Part, Spare, Stream, Way};
@@ -48,6 +49,8 @@ pub(super) enum Lost {
     GoAway(ErrorCode, String),
     /// The peer gave no sign of life for so long after it was asked for one.
     Silent(Duration),
+    /// The peer sent more PINGs than it may.
+    TooManyPings,
 }
 
 impl fmt::Display for Lost {
@@ -56,6 +59,7 @@ impl fmt::Display for Lost {
             Lost::Socket(error) => write!(f, "{error}"),
             Lost::Closed => f.write_str("the peer closed it"),
             Lost::Protocol(error) => write!(f, "{error}"),
+            Lost::TooManyPings => f.write_str("the peer sent PINGs more often than it may"),
             Lost::Silent(timeout) => {
                 write!(f, "keepalive: no answer to a PING within {} s", timeout.as_secs_f64())
             }
@@ -70,7 +74,7 @@ impl Error for Lost {
         match self {
             Lost::Socket(error) => Some(&**error),
             Lost::Protocol(error) => Some(error),
-            Lost::Closed | Lost::GoAway(..) | Lost::Silent(_) => None,
+            Lost::Closed | Lost::GoAway(..) | Lost::Silent(_) | Lost::TooManyPings => None,
         }
     }
 }
@@ -141,6 +145,7 @@ pub(super) struct Driver {
     buffer: ReadBuffer,
     timer: Option<Pin<Box<Sleep>>>,
     heartbeat: Option<Heartbeat>,
+    strikes: Option<Strikes>,
     /// Runs while this side has said its last, or wants to.
     lingering: Option<Pin<Box<Sleep>>>,
     shut: bool,
@@ -166,6 +171,7 @@ impl Driver {
             buffer: ReadBuffer::default(),
             timer: None,
             heartbeat: None,
+            strikes: None,
             lingering: None,
             shut: false,
             read: None,
@@ -184,6 +190,11 @@ impl Driver {
     /// Asks the peer for signs of life from now on.
     pub(super) fn keep_alive(&mut self, heartbeat: Heartbeat) {
         self.heartbeat = Some(heartbeat);
+    }
+
+    /// Counts the peer's PINGs from now on, and ends the connection when there are too many.
+    pub(super) fn count_pings(&mut self, strikes: Strikes) {
+        self.strikes = Some(strikes);
     }
 
     /// Whether the peer ends the connection since it was asked for signs of life too often (gRFC A8).
@@ -278,15 +289,26 @@ impl Driver {
             Poll::Ready(Ok(0)) => Err(Lost::Closed),
             Poll::Ready(Ok(count)) => {
                 self.buffer.has_read(count, room);
-                if let Some(heartbeat) = &mut self.heartbeat {
-                    heartbeat.hear(Instant::now());
-                }
                 Ok(true)
             }
             Poll::Ready(Err(error)) => Err(Lost::Socket(Arc::new(error))),
             Poll::Pending => Ok(false),
         };
-        self.engine.handle_read(Instant::now().into_std(), self.buffer.bytes()).map_err(Lost::Protocol)?;
+        let now = Instant::now();
+        self.engine.handle_read(now.into_std(), self.buffer.bytes()).map_err(Lost::Protocol)?;
+        if let Ok(true) = read {
+            if let Some(heartbeat) = &mut self.heartbeat {
+                heartbeat.hear(now);
+            }
+            if let Some(strikes) = &mut self.strikes
+                && strikes.are_out(self.engine.stats().pings_received, now, !self.entries.is_empty())
+            {
+                self.engine.go_away(ErrorCode::ENHANCE_YOUR_CALM, TOO_MANY_PINGS);
+                self.engine.handle_close();
+                self.fail_all(&Lost::TooManyPings);
+                self.lost = Some(Lost::TooManyPings);
+            }
+        }
         read
     }
 
@@ -451,6 +473,11 @@ impl Driver {
     /// Sends what was taken out of a stream; with `ends` it is all.
     fn send_leaving(&mut self, id: u32, ends: bool) {
         let Leaving { head, data, trailers, .. } = &mut self.leaving;
+        if let Some(strikes) = &mut self.strikes
+            && (head.is_some() || !data.is_empty() || trailers.is_some())
+        {
+            strikes.sends();
+        }
         let mut ended = false;
         if let Some(Head { status, headers, end }) = head.take() {
             self.engine.respond(id, status, &headers, end);

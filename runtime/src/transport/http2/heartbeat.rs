@@ -33,6 +33,11 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
+    /// For a server, which asks whether the client has calls or not.
+    pub(super) fn of_server(keepalive: Keepalive) -> Heartbeat {
+        Heartbeat::new(keepalive.permit_without_calls(true))
+    }
+
     pub(super) fn new(keepalive: Keepalive) -> Heartbeat {
         let now = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(now));
@@ -49,7 +54,6 @@ impl Heartbeat {
     /// when that changes, this is asked again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, has_calls: bool) -> Beat {
         loop {
-            let now = Instant::now();
             let due = match self.asked_at {
                 Some(asked_at) => after(asked_at, self.keepalive.answer_timeout()),
                 None if has_calls || self.keepalive.is_permitted_without_calls() => {
@@ -57,22 +61,22 @@ impl Heartbeat {
                 }
                 None => return Beat::Wait,
             };
-            if due <= now {
-                return match self.asked_at {
-                    Some(_) => Beat::Silent(self.keepalive.answer_timeout()),
-                    None => {
-                        self.asked_at = Some(now);
-                        Beat::Ask
-                    }
-                };
-            }
-            // A timer that comes too early is looked at then: most never come.
+            // A timer that comes too early is set anew then and not before: most bytes come long before it does.
             if self.timer.is_elapsed() || self.timer.deadline() > due {
                 self.timer.as_mut().reset(due);
             }
             if self.timer.as_mut().poll(cx) == Poll::Pending {
                 return Beat::Wait;
             }
+            let now = Instant::now();
+            if now < due {
+                continue;
+            }
+            if self.asked_at.is_some() {
+                return Beat::Silent(self.keepalive.answer_timeout());
+            }
+            self.asked_at = Some(now);
+            return Beat::Ask;
         }
     }
 }

@@ -8,6 +8,7 @@ mod driver;
 mod heartbeat;
 mod read_buffer;
 pub(super) mod server;
+mod strikes;
 
 use callwright_http2::Config;
 

@@ -11,10 +11,12 @@ use callwright_http2::Connection as Engine;
 use tokio::time::Instant;
 
 use super::driver::{Driver, News, Owner, Step};
+use super::heartbeat::Heartbeat;
+use super::strikes::Strikes;
 use super::{SERVER_BUFFERED, config, header_limit};
 use crate::transport::Headers;
 use crate::transport::io::Io;
-use crate::transport::server::Incoming;
+use crate::transport::server::{Incoming, ServeOptions};
 use crate::transport::stream::{self, Way};
 
 /// A connection from a client. Whoever asks it for calls drives it.
@@ -41,12 +43,16 @@ struct Request {
 
 impl Connection {
     /// Begins HTTP/2 on `io`, and waits until the client has sent its preface and its SETTINGS.
-    pub(in crate::transport) async fn handshake(io: Io, max_concurrent_streams: u32) -> io::Result<Connection> {
+    pub(in crate::transport) async fn handshake(io: Io, options: &ServeOptions) -> io::Result<Connection> {
         let mut config = config(SERVER_BUFFERED);
-        config.max_concurrent_streams = max_concurrent_streams;
+        config.max_concurrent_streams = options.max_concurrent_streams;
         let engine = Engine::server(config, Instant::now().into_std());
-        let mut connection =
-            Connection { driver: Driver::new(io, engine, Way::Responses), requests: Requests::default() };
+        let mut driver = Driver::new(io, engine, Way::Responses);
+        driver.count_pings(Strikes::new(options.keepalive_enforcement.clone()));
+        if let Some(keepalive) = &options.keepalive {
+            driver.keep_alive(Heartbeat::of_server(keepalive.clone()));
+        }
+        let mut connection = Connection { driver, requests: Requests::default() };
         let ready = poll_fn(|cx| {
             let moved = connection.poll(cx);
             let ready = connection.driver.engine.is_ready();
@@ -81,6 +87,11 @@ impl Connection {
     /// Whether other tasks may have been woken since this was asked last.
     pub(in crate::transport) fn has_woken(&mut self) -> bool {
         self.driver.has_woken()
+    }
+
+    /// How many calls are under way.
+    pub(in crate::transport) fn streams(&self) -> usize {
+        self.driver.streams()
     }
 
     /// Takes no more calls, and ends when those that are here have ended.
