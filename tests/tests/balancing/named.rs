@@ -12,7 +12,7 @@ use callwright_tests::support::{SAY, say};
 use tokio::sync::watch;
 
 /// A server with a name.
-pub struct Named {
+pub(crate) struct Named {
     server: RunningServer,
     state: Arc<State>,
 }
@@ -36,12 +36,12 @@ struct LoadReport {
 }
 
 /// A server of this name on a free port.
-pub async fn serve_named(name: &'static str) -> Named {
+pub(crate) async fn serve_named(name: &'static str) -> Named {
     Named::start(name, Server::builder()).await
 }
 
 impl Named {
-    pub async fn start(name: &'static str, builder: ServerBuilder) -> Named {
+    pub(crate) async fn start(name: &'static str, builder: ServerBuilder) -> Named {
         let state = Arc::new(State {
             name,
             waiting: AtomicU32::new(0),
@@ -53,37 +53,37 @@ impl Named {
         Named { server, state }
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.server.local_addr().to_string()
     }
 
     /// How many calls wait here.
-    pub fn waiting(&self) -> u32 {
+    pub(crate) fn waiting(&self) -> u32 {
         self.state.waiting.load(Ordering::SeqCst)
     }
 
     /// Lets the calls go that wait here.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.state.released.send_replace(true);
         self.state.released.send_replace(false);
     }
 
     /// Lets go all that wait, and that come.
-    pub fn release_all(&self) {
+    pub(crate) fn release_all(&self) {
         self.state.released.send_replace(true);
     }
 
-    pub fn hold_again(&self) {
+    pub(crate) fn hold_again(&self) {
         self.state.released.send_replace(false);
     }
 
     /// Whether calls fail.
-    pub fn fail(&self, fails: bool) {
+    pub(crate) fn fail(&self, fails: bool) {
         self.state.fails.store(fails, Ordering::SeqCst);
     }
 
     /// What it reports with each call.
-    pub fn report_load(&self, cpu_utilization: f64, rps_fractional: f64) {
+    pub(crate) fn report_load(&self, cpu_utilization: f64, rps_fractional: f64) {
         *self.state.load.lock().unwrap() = Some(LoadReport { cpu_utilization, rps_fractional });
     }
 }
@@ -128,7 +128,7 @@ impl Drop for Left<'_> {
 }
 
 /// Makes so many calls, one after the other, and counts who answered.
-pub async fn names(channel: &Channel, calls: u32) -> BTreeMap<String, u32> {
+pub(crate) async fn names(channel: &Channel, calls: u32) -> BTreeMap<String, u32> {
     let mut seen = BTreeMap::new();
     for _ in 0..calls {
         *seen.entry(say(channel, "name").await.unwrap()).or_default() += 1;
@@ -137,6 +137,6 @@ pub async fn names(channel: &Channel, calls: u32) -> BTreeMap<String, u32> {
 }
 
 /// Adds what was counted elsewhere.
-pub fn spread(all: &mut BTreeMap<String, u32>, more: BTreeMap<String, u32>) {
+pub(crate) fn spread(all: &mut BTreeMap<String, u32>, more: BTreeMap<String, u32>) {
     more.into_iter().for_each(|(name, count)| *all.entry(name).or_default() += count);
 }
