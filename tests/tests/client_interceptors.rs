@@ -271,7 +271,10 @@ async fn a_users_deadline_covers_the_interceptors() {
     }
     let channel = Channel::builder("127.0.0.1:1").interceptor(Slow).build().unwrap();
     let status = say(&channel, "hello").timeout(Duration::from_millis(20)).await.unwrap_err();
-    assert!(status.code() == Code::DeadlineExceeded && status.message().contains("interceptors"), "{status}");
+    assert!(
+        status.code() == Code::DeadlineExceeded && status.message().contains("interceptors and credentials"),
+        "{status}"
+    );
     let (_sender, reply) = sum(&channel).timeout(Duration::from_millis(20)).start();
     assert_eq!(reply.await.unwrap_err().code(), Code::DeadlineExceeded);
 }

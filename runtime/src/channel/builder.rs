@@ -19,7 +19,7 @@ use super::target::{Resolvers, Target, TargetError, TargetUri};
 use super::{Channel, connectivity::Lease};
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
-use crate::credentials::{ChannelCredentials, CredentialsError};
+use crate::credentials::{CallCredentials, ChannelCredentials, CredentialsError};
 use crate::transport::{ConnectOptions, Keepalive, Proxy, ProxyError};
 
 /// How many calls may wait for a connection unless [`ChannelBuilder::queue_limit`] says otherwise.
@@ -83,6 +83,7 @@ pub(super) struct Settings {
     pub(super) user_agent: HeaderValue,
     pub(super) authority: Option<Authority>,
     pub(super) connect: ConnectOptions,
+    pub(super) call_credentials: Vec<Arc<dyn CallCredentials>>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_connections_per_address: usize,
     pub(super) service_config: Arc<ServiceConfig>,
@@ -129,6 +130,7 @@ impl ChannelBuilder {
             user_agent: HeaderValue::from_static(USER_AGENT),
             authority: None,
             connect: ConnectOptions::default(),
+            call_credentials: Vec::new(),
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
             max_connections_per_address: 1,
             service_config: Arc::default(),
@@ -255,6 +257,13 @@ impl ChannelBuilder {
         make: impl Fn(&TargetUri) -> Result<R, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
         self.resolvers.insert(scheme.into(), resolver::factory(make));
+        self
+    }
+
+    /// Has all calls carry what these credentials make for them, beside what was set before and what a call has of its own
+    /// ([`Call::credentials`](crate::Call::credentials)).
+    pub fn call_credentials(mut self, credentials: impl CallCredentials) -> Self {
+        self.settings.call_credentials.push(Arc::new(credentials));
         self
     }
 

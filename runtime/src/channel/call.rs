@@ -31,6 +31,7 @@ use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unar
 use crate::codec::SharedCodec;
 use crate::codec::frame::{self, Encoding};
 use crate::compression::Compression;
+use crate::credentials::CallCredentials;
 use crate::metadata::{IntoMetadataValue, Metadata};
 use crate::status::Status;
 
@@ -129,6 +130,22 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
     pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
         self.options.max_receive_message_size = Some(bytes);
         self
+    }
+
+    /// Has the call carry what these credentials make for it, beside what the channel's do
+    /// ([`ChannelBuilder::call_credentials`](crate::ChannelBuilder::call_credentials)).
+    ///
+    /// What they fail with ends the call; credentials that require TLS end it in UNAUTHENTICATED on a plaintext channel.
+    pub fn credentials(mut self, credentials: impl CallCredentials) -> Self {
+        self.options.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Whether nothing has to be waited for before the call can be made.
+    fn is_direct(&self) -> bool {
+        self.interceptors.is_empty()
+            && self.options.credentials.is_none()
+            && self.channel.lease().core().settings().call_credentials.is_empty()
     }
 
     /// Puts an interceptor around this call, inside of those that its channel has.
@@ -230,7 +247,7 @@ impl<Req: 'static, Res: 'static> Begun<Req, Res> {
 /// The responses of a call of one request.
 impl<K, Req: Send + 'static, Res: Send + 'static> Call<K, Req, Res> {
     fn source(self) -> Result<Source<Res>, Status> {
-        if self.interceptors.is_empty() {
+        if self.is_direct() {
             return Ok(self.begin()?.source());
         }
         match self.interception() {
@@ -241,7 +258,7 @@ impl<K, Req: Send + 'static, Res: Send + 'static> Call<K, Req, Res> {
 
     /// As [`halves`](Self::halves), where there is a place for an error.
     fn checked_halves(self) -> Result<(RequestSender<Req>, Source<Res>), Status> {
-        if self.interceptors.is_empty() {
+        if self.is_direct() {
             let begun = self.begin()?;
             let sender = RequestSender::new(begun.exchange.clone(), begun.request_codec.clone());
             return Ok((sender, begun.source()));
@@ -252,7 +269,7 @@ impl<K, Req: Send + 'static, Res: Send + 'static> Call<K, Req, Res> {
 
     /// Both halves of a call that streams its requests. What keeps it from being made shows in both.
     fn halves(self) -> (RequestSender<Req>, Source<Res>) {
-        if self.interceptors.is_empty() {
+        if self.is_direct() {
             let begun = self.begin_or_fail();
             let sender = RequestSender::new(begun.exchange.clone(), begun.request_codec.clone());
             return (sender, begun.source());

@@ -21,6 +21,7 @@ use super::reader::Reader;
 use super::sender::RequestSender;
 use crate::call::Method;
 use crate::codec::SharedCodec;
+use crate::credentials::{CallContext, metadata_for};
 use crate::metadata::Metadata;
 use crate::status::Status;
 
@@ -134,7 +135,7 @@ impl Intercepted {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
         ready!(self.timer.poll(cx, self.deadline));
         let waited = match &self.stage {
-            Stage::Starting(_) => "for the interceptors to make the call",
+            Stage::Starting(_) => "for its interceptors and credentials",
             Stage::Running(_) | Stage::Over { .. } => "for the answer",
         };
         Poll::Ready(Status::deadline_exceeded(format!("deadline exceeded while the call waited {waited}")))
@@ -219,11 +220,12 @@ impl<Req: Send + 'static, Res: Send + 'static> Interception<Req, Res> {
 impl<Req: Send + 'static, Res: Send + 'static> Makes for Interception<Req, Res> {
     fn make(
         &self,
-        details: CallDetails,
+        mut details: CallDetails,
         mut requests: RequestMessages,
     ) -> Pin<Box<dyn Future<Output = Result<ResponseMessages, Status>> + Send>> {
         let (channel, method) = (self.channel.clone(), self.method.clone().at(details.method.clone()));
         Box::pin(async move {
+            add_credentials(&channel, &mut details).await?;
             let options = CallOptions::of(details);
             if requests.is_one() {
                 let Some(request) = requests.message().await? else {
@@ -243,6 +245,22 @@ impl<Req: Send + 'static, Res: Send + 'static> Makes for Interception<Req, Res> 
             Ok(ResponseMessages::new(Wire { reader, codec: response_codec, pump }))
         })
     }
+}
+
+/// Asks the credentials of the channel and of the call for what they add to it.
+async fn add_credentials(channel: &Channel, details: &mut CallDetails) -> Result<(), Status> {
+    let core = channel.lease().core();
+    let own = details.credentials.take();
+    let all: Vec<_> = core.settings().call_credentials.iter().cloned().chain(own).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let call = CallContext::new(core.authority().to_str().unwrap_or_default(), details.method.clone());
+    for credentials in all {
+        let added = metadata_for(&*credentials, &call, core.settings().connect.is_secure()).await?;
+        details.metadata.extend(added);
+    }
+    Ok(())
 }
 
 /// Sends all requests; what ends it early shows in the responses.

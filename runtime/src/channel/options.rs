@@ -1,11 +1,13 @@
 //! What a call is set to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::interceptor::CallDetails;
 use crate::compression::Compression;
+use crate::credentials::CallCredentials;
 use crate::metadata::{IntoMetadataValue, Metadata};
 use crate::status::Status;
 
@@ -19,6 +21,7 @@ pub(super) struct CallOptions {
     pub(super) compression: Option<Compression>,
     pub(super) max_receive_message_size: Option<usize>,
     pub(super) metadata: Metadata,
+    pub(super) credentials: Option<Arc<dyn CallCredentials>>,
     /// The first thing that was wrong with what the call was given: it ends with this.
     pub(super) failure: Option<Status>,
 }
@@ -40,6 +43,7 @@ impl CallOptions {
             method: path.to_owned(),
             deadline: self.deadline(),
             metadata: self.metadata.clone(),
+            credentials: self.credentials.clone(),
             wait_for_ready: self.wait_for_ready,
             compression: self.compression,
             max_receive_message_size: self.max_receive_message_size,
@@ -55,6 +59,8 @@ impl CallOptions {
             compression: details.compression,
             max_receive_message_size: details.max_receive_message_size,
             metadata: details.metadata,
+            // They have been asked, or are about to be.
+            credentials: None,
             failure: None,
         }
     }

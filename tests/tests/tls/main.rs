@@ -1,5 +1,6 @@
 //! Calls over TLS: who is trusted, who is refused and what that is called, and certificates that change while both sides run.
 
+mod call_credentials;
 mod certificates;
 mod handshakes;
 mod identities;

@@ -1,10 +1,12 @@
 //! What a call is set to, as interceptors see and change it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::compression::Compression;
+use crate::credentials::CallCredentials;
 use crate::metadata::Metadata;
 
 /// What a call is set to (gRFC L46's `ClientCallDetails`). What it does not say is filled in from the channel and the service
@@ -18,6 +20,8 @@ pub struct CallDetails {
     pub deadline: Option<Instant>,
     /// What goes out before the requests.
     pub metadata: Metadata,
+    /// What proves who the call is from, beside the channel's own.
+    pub credentials: Option<Arc<dyn CallCredentials>>,
     /// Whether it waits for a server that cannot be reached; `None` where that was not said.
     pub wait_for_ready: Option<bool>,
     /// How its requests are compressed; `None` where that was not said.

@@ -89,7 +89,6 @@ impl CallContext {
 /// # Errors
 /// UNAUTHENTICATED for credentials that require TLS on a connection without it. What the credentials failed with, unless
 /// the code is one that only a method may give: INTERNAL then (gRFC A54).
-#[allow(dead_code, reason = "calls take credentials later")]
 pub(crate) async fn metadata_for(
     credentials: &dyn CallCredentials,
     call: &CallContext,
