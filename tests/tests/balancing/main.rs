@@ -381,3 +381,26 @@ async fn a_channel_that_nobody_uses_goes_to_idle_and_comes_back() {
     assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     channel.watch_state().wait_for(ConnectivityState::Idle).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_that_closes_its_connections_at_once_is_not_met_in_a_loop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let met = Arc::new(AtomicU32::new(0));
+    let counter = met.clone();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            // It says that it speaks HTTP/2, and goes.
+            let _ = h2::server::handshake(socket).await;
+        }
+    });
+    let channel = balanced(&[&address], LoadBalancing::round_robin()).build().unwrap();
+    let began = tokio::time::Instant::now();
+    let status = say(&channel, "hello").wait_for_ready(true).timeout(Duration::from_millis(500)).await.unwrap_err();
+    assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Unavailable), "{status}");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let most = began.elapsed().as_millis() as u32 / 50 + 2;
+    assert!(met.load(Ordering::SeqCst) <= most, "{met:?} connections in {:?}", began.elapsed());
+}

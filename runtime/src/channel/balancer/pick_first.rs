@@ -216,7 +216,7 @@ impl Balancer for PickFirst {
                     }
                 }
             }
-            SubchannelState::Idle if self.pass.is_none() => subchannel.connect(),
+            SubchannelState::Idle if self.pass.is_none() && self.failing => subchannel.connect(),
             SubchannelState::Idle | SubchannelState::Connecting => {}
         }
     }

@@ -98,6 +98,9 @@ impl RetryPolicy {
 
 /// Calls are made several times, and the first good answer counts (gRFC A6). Only for methods that do no harm when they
 /// run more than once.
+///
+/// What a server says of the next attempt (`grpc-retry-pushback-ms`) holds for hedges too. Where the service config comes from the
+/// resolver, the calls that a channel begins before that has answered are made once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HedgingPolicy {
     max_attempts: u32,

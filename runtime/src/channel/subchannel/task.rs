@@ -3,10 +3,12 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::{Fuse, FusedFuture as _};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
 
 use super::{Line, Link, SubchannelState, health};
 use crate::channel::backoff::{Attempt, Attempts};
@@ -14,6 +16,10 @@ use crate::channel::connectivity::Core;
 use crate::status::Status;
 use crate::transport::client;
 use crate::transport::{ConnectError, Stage};
+
+/// How far attempts are apart at the least, even after one that succeeded: a server that takes connections and closes them at once
+/// is not to be met in a loop.
+const LEAST_GAP: Duration = Duration::from_millis(50);
 
 /// Runs a subchannel until it is aborted; `tell` hears of each state.
 pub(in crate::channel) async fn run(link: Arc<Link>, core: Arc<Core>, tell: impl Fn(SubchannelState)) {
@@ -28,10 +34,13 @@ pub(in crate::channel) async fn run(link: Arc<Link>, core: Arc<Core>, tell: impl
         link.stats.enter(state.connectivity(), why);
         tell(state);
     };
+    let mut not_before = Instant::now();
     loop {
         link.ask.notified().await;
         enter(SubchannelState::Connecting);
+        tokio::time::sleep_until(not_before).await;
         let attempt = attempts.start();
+        not_before = Instant::now() + LEAST_GAP;
         match connect(&link, &core, attempt).await {
             Ok(line) => {
                 attempts.reset();
