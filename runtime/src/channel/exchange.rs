@@ -14,7 +14,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -75,7 +75,6 @@ pub(super) struct Exchange {
     /// How often the call was sent before, but for attempts that no server saw.
     previous_attempts: AtomicU32,
     state: Mutex<State>,
-    itself: Weak<Exchange>,
 }
 
 /// What the service config says of a call.
@@ -196,16 +195,7 @@ impl Exchange {
         let began = config.is_none().then(Instant::now);
         let applied = config.map(|config| OnceLock::from(Applied::new(config, None))).unwrap_or_default();
         let (previous_attempts, state) = (AtomicU32::new(0), Mutex::new(state));
-        Arc::new_cyclic(|itself| Exchange {
-            lease,
-            ticket,
-            request,
-            applied,
-            began,
-            previous_attempts,
-            state,
-            itself: itself.clone(),
-        })
+        Arc::new(Exchange { lease, ticket, request, applied, began, previous_attempts, state })
     }
 
     /// Gives the call to the channel. Called without the lock.

@@ -37,7 +37,7 @@ pub(super) trait QueuedCall: Send + Sync {
     fn first(&self) -> (Option<Bytes>, bool);
 
     /// The call's stream, or why there will be none. Called without any lock of the channel held.
-    fn leave_queue(&self, outcome: Result<Opened, Status>);
+    fn leave_queue(self: Arc<Self>, outcome: Result<Opened, Status>);
 }
 
 /// The waiting calls of one channel.

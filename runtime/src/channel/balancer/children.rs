@@ -15,7 +15,11 @@ use crate::status::Status;
 /// The servers, each with a state of `T` of its own for as long as the resolver gives it.
 pub(super) struct Children<T> {
     children: Vec<Child<T>>,
+    /// Called with each subchannel that is made for a server.
+    on_created: Box<OnCreated<T>>,
 }
+
+type OnCreated<T> = dyn Fn(&Subchannel, &T) + Send;
 
 struct Child<T> {
     endpoint: Endpoint,
@@ -45,7 +49,12 @@ pub(super) enum Change<T> {
 
 impl<T: Clone + Default> Children<T> {
     pub(super) fn new() -> Self {
-        Children { children: Vec::new() }
+        Children::with(|_, _| {})
+    }
+
+    /// As [`new`](Self::new), with something to be done with each subchannel before it connects.
+    pub(super) fn with(on_created: impl Fn(&Subchannel, &T) + Send + 'static) -> Self {
+        Children { children: Vec::new(), on_created: Box::new(on_created) }
     }
 
     pub(super) fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) -> Change<T> {
@@ -66,7 +75,9 @@ impl<T: Clone + Default> Children<T> {
                         picker: None,
                         extra: T::default(),
                     };
-                    child.ask(control, |balancer, control| balancer.update(std::slice::from_ref(endpoint), control));
+                    child.ask(control, &*self.on_created, |balancer, control| {
+                        balancer.update(std::slice::from_ref(endpoint), control)
+                    });
                     self.children.push(child);
                 }
             }
@@ -83,9 +94,11 @@ impl<T: Clone + Default> Children<T> {
         let Some(child) = self.children.iter_mut().find(|child| child.subchannels.contains(subchannel)) else {
             return Change::Nothing;
         };
-        let changed = child.ask(control, |balancer, control| balancer.subchannel_changed(subchannel, state, control));
+        let changed = child.ask(control, &*self.on_created, |balancer, control| {
+            balancer.subchannel_changed(subchannel, state, control)
+        });
         if child.state == ConnectivityState::Idle {
-            child.ask(control, |balancer, control| balancer.connect(control));
+            child.ask(control, &*self.on_created, |balancer, control| balancer.connect(control));
         }
         if changed { self.tell(control) } else { Change::Nothing }
     }
@@ -93,7 +106,7 @@ impl<T: Clone + Default> Children<T> {
     pub(super) fn wake(&mut self, control: &mut dyn ChannelControl) -> Change<T> {
         let mut changed = false;
         for child in &mut self.children {
-            changed |= child.ask(control, |balancer, control| balancer.wake(control));
+            changed |= child.ask(control, &*self.on_created, |balancer, control| balancer.wake(control));
         }
         if changed { self.tell(control) } else { Change::Nothing }
     }
@@ -124,9 +137,12 @@ impl<T: Clone> Child<T> {
     fn ask(
         &mut self,
         control: &mut dyn ChannelControl,
+        on_created: &OnCreated<T>,
         what: impl FnOnce(&mut PickFirst, &mut dyn ChannelControl),
     ) -> bool {
-        let mut inner = ChildControl { control, created: &mut self.subchannels, said: None };
+        let extra = &self.extra;
+        let on_created = |subchannel: &Subchannel| on_created(subchannel, extra);
+        let mut inner = ChildControl { control, created: &mut self.subchannels, on_created: &on_created, said: None };
         what(&mut self.balancer, &mut inner);
         let Some((state, picker)) = inner.said else { return false };
         self.subchannels.retain(|subchannel| self.balancer.uses(subchannel));
@@ -151,12 +167,14 @@ impl<T: Clone> Child<T> {
 struct ChildControl<'a> {
     control: &'a mut dyn ChannelControl,
     created: &'a mut Vec<Subchannel>,
+    on_created: &'a dyn Fn(&Subchannel),
     said: Option<(ConnectivityState, Arc<dyn Picker>)>,
 }
 
 impl ChannelControl for ChildControl<'_> {
     fn create_subchannel(&mut self, address: &Address) -> Subchannel {
         let subchannel = self.control.create_subchannel(address);
+        (self.on_created)(&subchannel);
         self.created.push(subchannel.clone());
         subchannel
     }

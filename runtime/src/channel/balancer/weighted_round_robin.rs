@@ -11,6 +11,7 @@ use super::children::{Change, Children, ReadyChild};
 use super::round_robin::first_with_room;
 use super::{Balancer, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
 use crate::call::ConnectivityState;
+use crate::channel::subchannel::{LoadReport, LoadWatch};
 use crate::service_config::WeightedRoundRobinSettings;
 use load::Weight;
 use schedule::Schedule;
@@ -25,12 +26,16 @@ pub(in crate::channel) struct WeightedRoundRobin {
 
 impl WeightedRoundRobin {
     pub(in crate::channel) fn new(settings: WeightedRoundRobinSettings) -> Self {
-        WeightedRoundRobin {
-            children: Children::new(),
-            settings: Arc::new(settings),
-            ready: Vec::new(),
-            update_at: None,
-        }
+        let settings = Arc::new(settings);
+        let wanted = settings.clone();
+        let children = Children::with(move |subchannel: &Subchannel, weight: &Arc<Weight>| {
+            if wanted.enable_oob_load_report {
+                let (weight, settings) = (weight.clone(), wanted.clone());
+                let report = Arc::new(move |report: &LoadReport| weight.take(report, &settings));
+                subchannel.watch_load(LoadWatch { period: wanted.oob_reporting_period, report });
+            }
+        });
+        WeightedRoundRobin { children, settings, ready: Vec::new(), update_at: None }
     }
 
     fn take(&mut self, change: Change<Arc<Weight>>, control: &mut dyn ChannelControl) {
@@ -113,6 +118,8 @@ impl Picker for Weighted {
         let first = self.schedule.next();
         let order = (0..count).filter_map(|n| self.ready.get((first + n) % count));
         match first_with_room(order, call) {
+            // With reports beside the calls, those of the calls do not count.
+            Some((Pick::Subchannel(picked), _)) if self.settings.enable_oob_load_report => picked.into(),
             Some((Pick::Subchannel(picked), child)) => {
                 let (weight, settings) = (child.extra.clone(), self.settings.clone());
                 picked.on_done(move |outcome| weight.report(outcome.trailing_metadata, &settings)).into()

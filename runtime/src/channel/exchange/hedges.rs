@@ -330,7 +330,7 @@ impl QueuedCall for Hedge {
         (None, false)
     }
 
-    fn leave_queue(&self, outcome: Result<Opened, Status>) {
+    fn leave_queue(self: Arc<Self>, outcome: Result<Opened, Status>) {
         let call = &self.call;
         let mut state = call.lock();
         let State { phase: Phase::Hedging(hedges), replay, .. } = &mut *state else { return };

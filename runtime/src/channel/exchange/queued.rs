@@ -1,5 +1,6 @@
 //! A call as the channel's queue sees it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -54,8 +55,7 @@ impl QueuedCall for Exchange {
         (first, end)
     }
 
-    fn leave_queue(&self, outcome: Result<Opened, Status>) {
-        let Some(call) = self.itself.upgrade() else { return };
+    fn leave_queue(self: Arc<Self>, outcome: Result<Opened, Status>) {
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Queued) {
             return;
@@ -74,10 +74,10 @@ impl QueuedCall for Exchange {
                     let _ = opened.send.finish();
                 }
                 state.phase = Phase::Open(opened);
-                call.bound_attempt(&state);
+                self.bound_attempt(&state);
             }
             Err(status) => {
-                if !call.try_again(&mut state, &status) {
+                if !self.try_again(&mut state, &status) {
                     self.end(&mut state, Some(status), None);
                 }
             }

@@ -1,25 +1,16 @@
 //! Whether a server that is connected takes calls: client-side health checking (gRFC A17).
 
-use std::future::poll_fn;
-
-use bytes::Bytes;
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use crate::call::GRPC_ENCODING;
+use super::stream::stream;
 use crate::channel::backoff::Attempts;
 use crate::channel::connectivity::Core;
-use crate::codec::frame::{Decoder, Receiver, encode};
-use crate::codec::{Codec, Prost};
-use crate::status::{Code, Status, wire};
-use crate::transport::Event;
-use crate::transport::client::{Connection, RequestHead};
+use crate::status::{Code, Status};
+use crate::transport::client::Connection;
 
 const WATCH: HeaderValue = HeaderValue::from_static("/grpc.health.v1.Health/Watch");
-/// The largest answer that is taken, in bytes.
-const MAX_ANSWER: usize = 4096;
 const SERVING: i32 = 1;
-const ANSWERS: &dyn Codec<Answer> = &Prost;
 
 /// `grpc.health.v1.HealthCheckRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -72,68 +63,16 @@ pub(super) async fn watch(
 
 /// One call of Watch; gives what it ended with.
 async fn ask(connection: &Connection, core: &Core, service: &str, mut tell: impl FnMut(Result<(), Status>)) -> Status {
-    let settings = &core.settings().messages;
+    let peer = connection.address();
     let request = Request { service: service.to_owned() };
-    let first: Bytes = match encode(&Prost, &request, &settings.encoding(None)) {
-        Ok(first) => first,
-        Err(status) => return status,
-    };
-    let head = RequestHead {
-        authority: core.authority().clone(),
-        path: WATCH,
-        headers: core.plain_head().clone(),
-        wait_for_ready: None,
-    };
-    let mut opened = match connection.open(head, Some(first), true) {
-        Ok(opened) => opened,
-        Err(error) => return error.to_status(connection.address()),
-    };
-    let mut decoder = None;
-    loop {
-        let event = match poll_fn(|cx| opened.recv.poll_event(cx)).await {
-            Ok(event) => event,
-            Err(error) => return error.to_status(&opened.peer),
-        };
-        let ended = match event {
-            Event::Headers { headers, end: true, .. } => wire::decode(headers.iter()),
-            Event::Headers { headers, status: 200, .. } => {
-                let encoding = headers.get(&GRPC_ENCODING).map_or("identity", |name| name.to_str().unwrap_or("?"));
-                match settings.compressors.accepted(encoding) {
-                    Ok(compressor) => decoder = Some(Decoder::new(compressor, MAX_ANSWER, Receiver::Client)),
-                    Err(_) => return Status::internal(format!("health check compressed with {encoding:?}")),
-                }
-                continue;
-            }
-            Event::Headers { status, .. } => {
-                return Status::new(
-                    Code::from_http(status),
-                    format!("health check answered with HTTP status {status}"),
-                );
-            }
-            Event::Data { data, .. } => {
-                let Some(decoder) = &mut decoder else { return Status::internal("a health check without headers") };
-                decoder.push(data);
-                loop {
-                    match decoder.next(ANSWERS) {
-                        Ok(Some(message)) => match message.content {
-                            Ok(Answer { status: SERVING }) => tell(Ok(())),
-                            Ok(Answer { status }) => tell(Err(not_serving(&opened.peer, service, status))),
-                            Err(error) => return Status::internal(format!("health check cannot be read: {error}")),
-                        },
-                        Ok(None) => break,
-                        Err(status) => return status,
-                    }
-                }
-                continue;
-            }
-            Event::Trailers(trailers) => wire::decode(trailers.iter()),
-            Event::End => None,
-        };
-        return match ended {
-            Some(Err(status)) => health_failed(&opened.peer, &status),
-            Some(Ok(_)) | None => health_failed(&opened.peer, &Status::unknown("the server ended it")),
-        };
-    }
+    let ended = stream::<_, Answer>(connection, core, WATCH, &request, |answer| {
+        tell(match answer.status {
+            SERVING => Ok(()),
+            status => Err(not_serving(peer, service, status)),
+        });
+    })
+    .await;
+    health_failed(peer, &ended)
 }
 
 fn not_serving(peer: &crate::Address, service: &str, status: i32) -> Status {

@@ -10,6 +10,8 @@
 //! ```
 
 mod health;
+mod load;
+mod stream;
 mod task;
 
 use std::fmt;
@@ -29,6 +31,7 @@ use crate::stats::{Moment, SocketStats, SubchannelStats};
 use crate::status::Status;
 use crate::transport::client::{self, Connection};
 
+pub(super) use load::{LoadReport, LoadWatch};
 pub(super) use task::run;
 
 /// The way to one address. Clones are handles of the same; when the last is dropped, its connection takes no more calls, and
@@ -68,6 +71,8 @@ pub(super) struct Link {
     max_connections: usize,
     /// Whether its server's health is watched.
     watches_health: AtomicBool,
+    /// Who wants to know its server's load.
+    load: OnceLock<LoadWatch>,
 }
 
 struct Handle {
@@ -108,6 +113,7 @@ impl Subchannel {
             crowded: Notify::new(),
             max_connections: core.settings().max_connections_per_address,
             watches_health: AtomicBool::new(false),
+            load: OnceLock::new(),
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Subchannel { handle: Arc::new(Handle { link: Arc::new(link), id, task: OnceLock::new() }) }
@@ -141,6 +147,11 @@ impl Subchannel {
     /// that have other servers to go to.
     pub fn watch_health(&self) {
         self.handle.link.watches_health.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the server report its load from its next connection on.
+    pub(super) fn watch_load(&self, watch: LoadWatch) {
+        let _ = self.handle.link.load.set(watch);
     }
 
     /// Whether it is connected, and the server takes one more call now. A picker that has a choice prefers one that does.

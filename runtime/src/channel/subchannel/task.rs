@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 
-use super::{Line, Link, SubchannelState, health};
+use super::{Line, Link, SubchannelState, health, load};
 use crate::channel::backoff::{Attempt, Attempts};
 use crate::channel::connectivity::Core;
 use crate::status::Status;
@@ -101,6 +101,10 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
             Fuse::terminated()
         }
     });
+    let mut load = pin!(match link.load.get() {
+        Some(watch) => load::watch(&connection, core, watch.clone()).fuse(),
+        None => Fuse::terminated(),
+    });
     let mut further = pin!(Fuse::terminated());
     loop {
         let may_grow = further.is_terminated() && lines.len() < link.max_connections;
@@ -112,6 +116,7 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
                 }
             }
             () = &mut health => {}
+            () = &mut load => {}
             () = link.crowded.notified(), if may_grow => further.set(connect_further(link, core).fuse()),
             added = &mut further => {
                 if let Some(line) = added {

@@ -5,24 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use prost::Message as _;
 use tokio::time::Instant;
 
+use crate::channel::subchannel::LoadReport;
 use crate::metadata::Metadata;
 use crate::service_config::WeightedRoundRobinSettings;
 
 /// Where a server puts its report of a call.
 const REPORT: &str = "endpoint-load-metrics-bin";
-
-/// What is read of `xds.data.orca.v3.OrcaLoadReport`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct LoadReport {
-    #[prost(double, tag = "1")]
-    cpu_utilization: f64,
-    #[prost(double, tag = "6")]
-    rps_fractional: f64,
-    #[prost(double, tag = "7")]
-    eps: f64,
-    #[prost(double, tag = "9")]
-    application_utilization: f64,
-}
 
 /// The weight of one server.
 #[derive(Debug, Default)]
@@ -47,9 +35,14 @@ impl Weight {
     /// Takes what a server sent behind a call, if that was a report.
     pub(super) fn report(&self, trailing: Option<&Metadata>, settings: &WeightedRoundRobinSettings) {
         let report = trailing.and_then(|trailing| trailing.get_bin(REPORT));
-        if let Some(Ok(report)) = report.map(LoadReport::decode)
-            && let Some(weight) = weight(&report, settings.error_utilization_penalty)
-        {
+        if let Some(Ok(report)) = report.map(LoadReport::decode) {
+            self.take(&report, settings);
+        }
+    }
+
+    /// Takes a report.
+    pub(super) fn take(&self, report: &LoadReport, settings: &WeightedRoundRobinSettings) {
+        if let Some(weight) = weight(report, settings.error_utilization_penalty) {
             let now = Instant::now();
             let mut state = self.lock();
             state.weight = weight;
