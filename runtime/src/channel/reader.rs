@@ -247,6 +247,9 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        if matches!(self.state, State::Over { .. }) {
+            return;
+        }
         self.exchange.terminate(Status::cancelled("the call was dropped"));
     }
 }
