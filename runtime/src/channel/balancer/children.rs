@@ -12,8 +12,65 @@ use crate::address::Address;
 use crate::call::ConnectivityState;
 use crate::status::Status;
 
+/// Spreads calls over all servers that take them: what `round_robin` and its likes differ in.
+pub(super) trait Spread: Send + 'static {
+    /// What is known of a server.
+    type Of: Clone + Default + Send + 'static;
+
+    /// Which servers take calls has changed, or their connections have.
+    fn take(&mut self, change: Change<Self::Of>, control: &mut dyn ChannelControl);
+
+    /// The time has come that may have been asked for.
+    fn wake(&mut self, control: &mut dyn ChannelControl) {
+        let _ = control;
+    }
+}
+
+/// A balancer that uses all servers.
+pub(in crate::channel) struct Spreading<S: Spread> {
+    children: Children<S::Of>,
+    spread: S,
+}
+
+impl<S: Spread> Spreading<S> {
+    pub(super) fn new(spread: S) -> Self {
+        Spreading::with(spread, |_, _| {})
+    }
+
+    /// As [`new`](Self::new), with something to be done with each subchannel before it connects.
+    pub(super) fn with(spread: S, on_created: impl Fn(&Subchannel, &S::Of) + Send + 'static) -> Self {
+        Spreading { children: Children { children: Vec::new(), on_created: Box::new(on_created) }, spread }
+    }
+}
+
+impl<S: Spread> Balancer for Spreading<S> {
+    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
+        let change = self.children.update(endpoints, control);
+        self.spread.take(change, control);
+    }
+
+    fn subchannel_changed(
+        &mut self,
+        subchannel: &Subchannel,
+        state: &SubchannelState,
+        control: &mut dyn ChannelControl,
+    ) {
+        let change = self.children.subchannel_changed(subchannel, state, control);
+        self.spread.take(change, control);
+    }
+
+    /// It is never at rest.
+    fn connect(&mut self, _: &mut dyn ChannelControl) {}
+
+    fn wake(&mut self, control: &mut dyn ChannelControl) {
+        let change = self.children.wake(control);
+        self.spread.take(change, control);
+        self.spread.wake(control);
+    }
+}
+
 /// The servers, each with a state of `T` of its own for as long as the resolver gives it.
-pub(super) struct Children<T> {
+struct Children<T> {
     children: Vec<Child<T>>,
     /// Called with each subchannel that is made for a server.
     on_created: Box<OnCreated<T>>,
@@ -48,16 +105,7 @@ pub(super) enum Change<T> {
 }
 
 impl<T: Clone + Default> Children<T> {
-    pub(super) fn new() -> Self {
-        Children::with(|_, _| {})
-    }
-
-    /// As [`new`](Self::new), with something to be done with each subchannel before it connects.
-    pub(super) fn with(on_created: impl Fn(&Subchannel, &T) + Send + 'static) -> Self {
-        Children { children: Vec::new(), on_created: Box::new(on_created) }
-    }
-
-    pub(super) fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) -> Change<T> {
+    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) -> Change<T> {
         let mut known = std::mem::take(&mut self.children);
         for endpoint in endpoints {
             if self.children.iter().any(|child| child.endpoint == *endpoint) {
@@ -85,7 +133,7 @@ impl<T: Clone + Default> Children<T> {
         self.tell(control)
     }
 
-    pub(super) fn subchannel_changed(
+    fn subchannel_changed(
         &mut self,
         subchannel: &Subchannel,
         state: &SubchannelState,
@@ -103,7 +151,7 @@ impl<T: Clone + Default> Children<T> {
         if changed { self.tell(control) } else { Change::Nothing }
     }
 
-    pub(super) fn wake(&mut self, control: &mut dyn ChannelControl) -> Change<T> {
+    fn wake(&mut self, control: &mut dyn ChannelControl) -> Change<T> {
         let mut changed = false;
         for child in &mut self.children {
             changed |= child.ask(control, &*self.on_created, |balancer, control| balancer.wake(control));

@@ -39,9 +39,9 @@ impl Balancers {
     pub(in crate::channel) fn make(&self, policy: &LoadBalancing) -> Result<Box<dyn Balancer>, String> {
         Ok(match policy {
             LoadBalancing::PickFirst(settings) => Box::new(PickFirst::new(settings.shuffle_address_list)),
-            LoadBalancing::RoundRobin => Box::new(RoundRobin::new()),
-            LoadBalancing::LeastRequest(settings) => Box::new(LeastRequest::new(settings.choice_count() as usize)),
-            LoadBalancing::WeightedRoundRobin(settings) => Box::new(WeightedRoundRobin::new(settings.clone())),
+            LoadBalancing::RoundRobin => Box::new(RoundRobin::balancer()),
+            LoadBalancing::LeastRequest(settings) => Box::new(LeastRequest::balancer(settings.choice_count() as usize)),
+            LoadBalancing::WeightedRoundRobin(settings) => Box::new(WeightedRoundRobin::balancer(settings.clone())),
             LoadBalancing::OutlierDetection(settings) => {
                 Box::new(OutlierDetection::new(self.make(&settings.child)?, settings.clone()))
             }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::children::{Change, Children, ReadyChild};
-use super::{Balancer, CallOutcome, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
+use super::children::{Change, ReadyChild, Spread, Spreading};
+use super::{CallOutcome, ChannelControl, Pick, PickArgs, Picker};
 use crate::call::ConnectivityState;
 
 /// Calls under way.
@@ -12,46 +12,24 @@ type Count = Arc<AtomicUsize>;
 
 /// Uses the servers that have little to do.
 pub(in crate::channel) struct LeastRequest {
-    children: Children<Count>,
     choices: usize,
 }
 
 impl LeastRequest {
     /// Compares so many servers for each call.
-    pub(in crate::channel) fn new(choices: usize) -> Self {
-        LeastRequest { children: Children::new(), choices }
+    pub(in crate::channel) fn balancer(choices: usize) -> Spreading<LeastRequest> {
+        Spreading::new(LeastRequest { choices })
     }
+}
 
-    fn tell(&self, change: Change<Count>, control: &mut dyn ChannelControl) {
+impl Spread for LeastRequest {
+    type Of = Count;
+
+    fn take(&mut self, change: Change<Count>, control: &mut dyn ChannelControl) {
         if let Change::Ready(ready) = change {
             let picker = FewestCalls { ready, choices: self.choices };
             control.update_state(ConnectivityState::Ready, Arc::new(picker));
         }
-    }
-}
-
-impl Balancer for LeastRequest {
-    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
-        let change = self.children.update(endpoints, control);
-        self.tell(change, control);
-    }
-
-    fn subchannel_changed(
-        &mut self,
-        subchannel: &Subchannel,
-        state: &SubchannelState,
-        control: &mut dyn ChannelControl,
-    ) {
-        let change = self.children.subchannel_changed(subchannel, state, control);
-        self.tell(change, control);
-    }
-
-    /// It is never at rest.
-    fn connect(&mut self, _: &mut dyn ChannelControl) {}
-
-    fn wake(&mut self, control: &mut dyn ChannelControl) {
-        let change = self.children.wake(control);
-        self.tell(change, control);
     }
 }
 

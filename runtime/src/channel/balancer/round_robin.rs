@@ -3,64 +3,44 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::children::{Change, Children, ReadyChild};
-use super::{Balancer, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
+use super::children::{Change, ReadyChild, Spread, Spreading};
+use super::{ChannelControl, Pick, PickArgs, Picker};
 use crate::call::ConnectivityState;
 
 /// Uses all servers in turn.
-pub(in crate::channel) struct RoundRobin {
-    children: Children<()>,
-}
+pub(in crate::channel) struct RoundRobin;
 
 impl RoundRobin {
-    pub(in crate::channel) fn new() -> Self {
-        RoundRobin { children: Children::new() }
+    pub(in crate::channel) fn balancer() -> Spreading<RoundRobin> {
+        Spreading::new(RoundRobin)
     }
 }
 
-impl Balancer for RoundRobin {
-    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
-        tell(self.children.update(endpoints, control), control);
-    }
+impl Spread for RoundRobin {
+    type Of = ();
 
-    fn subchannel_changed(
-        &mut self,
-        subchannel: &Subchannel,
-        state: &SubchannelState,
-        control: &mut dyn ChannelControl,
-    ) {
-        tell(self.children.subchannel_changed(subchannel, state, control), control);
-    }
-
-    /// It is never at rest.
-    fn connect(&mut self, _: &mut dyn ChannelControl) {}
-
-    fn wake(&mut self, control: &mut dyn ChannelControl) {
-        tell(self.children.wake(control), control);
-    }
-}
-
-fn tell(change: Change<()>, control: &mut dyn ChannelControl) {
-    if let Change::Ready(ready) = change {
-        control.update_state(ConnectivityState::Ready, Arc::new(InTurn::new(ready)));
+    fn take(&mut self, change: Change<()>, control: &mut dyn ChannelControl) {
+        if let Change::Ready(ready) = change {
+            control.update_state(ConnectivityState::Ready, Arc::new(InTurn::new(ready)));
+        }
     }
 }
 
 /// Gives each call the next server.
-pub(super) struct InTurn<T> {
-    ready: Vec<ReadyChild<T>>,
+struct InTurn {
+    ready: Vec<ReadyChild<()>>,
     next: AtomicUsize,
 }
 
-impl<T> InTurn<T> {
+impl InTurn {
     /// Begins anywhere, so that many clients do not all begin at the same server.
-    pub(super) fn new(ready: Vec<ReadyChild<T>>) -> Self {
+    fn new(ready: Vec<ReadyChild<()>>) -> Self {
         let next = AtomicUsize::new(fastrand::usize(..ready.len().max(1)));
         InTurn { ready, next }
     }
 }
 
-impl<T: Send + Sync + 'static> Picker for InTurn<T> {
+impl Picker for InTurn {
     fn pick(&self, call: &PickArgs<'_>) -> Pick {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         // A server that takes no more for now is passed over where another does.

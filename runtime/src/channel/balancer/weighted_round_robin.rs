@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::children::{Change, Children, ReadyChild};
+use super::children::{Change, ReadyChild, Spread, Spreading};
 use super::round_robin::first_with_room;
-use super::{Balancer, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
+use super::{ChannelControl, Pick, PickArgs, Picker, Subchannel};
 use crate::call::ConnectivityState;
 use crate::channel::subchannel::{LoadReport, LoadWatch};
 use crate::service_config::WeightedRoundRobinSettings;
@@ -18,25 +18,44 @@ use schedule::Schedule;
 
 /// Uses all servers, those with little load more often.
 pub(in crate::channel) struct WeightedRoundRobin {
-    children: Children<Arc<Weight>>,
     settings: Arc<WeightedRoundRobinSettings>,
     ready: Vec<ReadyChild<Arc<Weight>>>,
     update_at: Option<Instant>,
 }
 
 impl WeightedRoundRobin {
-    pub(in crate::channel) fn new(settings: WeightedRoundRobinSettings) -> Self {
+    pub(in crate::channel) fn balancer(settings: WeightedRoundRobinSettings) -> Spreading<WeightedRoundRobin> {
         let settings = Arc::new(settings);
         let wanted = settings.clone();
-        let children = Children::with(move |subchannel: &Subchannel, weight: &Arc<Weight>| {
+        let spread = WeightedRoundRobin { settings, ready: Vec::new(), update_at: None };
+        Spreading::with(spread, move |subchannel: &Subchannel, weight: &Arc<Weight>| {
             if wanted.enable_oob_load_report {
                 let (weight, settings) = (weight.clone(), wanted.clone());
                 let report = Arc::new(move |report: &LoadReport| weight.take(report, &settings));
                 subchannel.watch_load(LoadWatch { period: wanted.oob_reporting_period, report });
             }
-        });
-        WeightedRoundRobin { children, settings, ready: Vec::new(), update_at: None }
+        })
     }
+
+    /// Makes a picker of the weights as they are now.
+    fn weigh(&mut self, control: &mut dyn ChannelControl) {
+        let now = Instant::now();
+        let weights: Vec<Option<f64>> =
+            self.ready.iter().map(|child| child.extra.current(now, &self.settings)).collect();
+        let picker = Weighted {
+            schedule: Schedule::new(&weights, fastrand::usize(..)),
+            ready: self.ready.clone(),
+            settings: self.settings.clone(),
+        };
+        control.update_state(ConnectivityState::Ready, Arc::new(picker));
+        let next = now + self.settings.weight_update_period;
+        self.update_at = Some(next);
+        control.wake_at(next);
+    }
+}
+
+impl Spread for WeightedRoundRobin {
+    type Of = Arc<Weight>;
 
     fn take(&mut self, change: Change<Arc<Weight>>, control: &mut dyn ChannelControl) {
         match change {
@@ -58,45 +77,7 @@ impl WeightedRoundRobin {
         }
     }
 
-    /// Makes a picker of the weights as they are now.
-    fn weigh(&mut self, control: &mut dyn ChannelControl) {
-        let now = Instant::now();
-        let weights: Vec<Option<f64>> =
-            self.ready.iter().map(|child| child.extra.current(now, &self.settings)).collect();
-        let picker = Weighted {
-            schedule: Schedule::new(&weights, fastrand::usize(..)),
-            ready: self.ready.clone(),
-            settings: self.settings.clone(),
-        };
-        control.update_state(ConnectivityState::Ready, Arc::new(picker));
-        let next = now + self.settings.weight_update_period;
-        self.update_at = Some(next);
-        control.wake_at(next);
-    }
-}
-
-impl Balancer for WeightedRoundRobin {
-    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
-        let change = self.children.update(endpoints, control);
-        self.take(change, control);
-    }
-
-    fn subchannel_changed(
-        &mut self,
-        subchannel: &Subchannel,
-        state: &SubchannelState,
-        control: &mut dyn ChannelControl,
-    ) {
-        let change = self.children.subchannel_changed(subchannel, state, control);
-        self.take(change, control);
-    }
-
-    /// It is never at rest.
-    fn connect(&mut self, _: &mut dyn ChannelControl) {}
-
     fn wake(&mut self, control: &mut dyn ChannelControl) {
-        let change = self.children.wake(control);
-        self.take(change, control);
         match self.update_at {
             Some(at) if at <= Instant::now() => self.weigh(control),
             Some(at) => control.wake_at(at),

@@ -14,7 +14,7 @@ const REPORT: &str = "endpoint-load-metrics-bin";
 
 /// The weight of one server.
 #[derive(Debug, Default)]
-pub(super) struct Weight {
+pub(in crate::channel) struct Weight {
     state: Mutex<State>,
 }
 
