@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use callwright::resolver::{Endpoint, Resolution, ResolveError, Resolver};
 use callwright::service_config::{LoadBalancing, MethodConfig, MethodName, ServiceConfig};
-use callwright::{Address, Channel, ChannelError, Code, ConnectivityState};
-use callwright_tests::support::{RefusedPort, channel, chat, say, serve, serve_on};
+use callwright::{Address, Channel, ChannelError, Code, ConnectivityState, Server};
+use callwright_tests::support::{RefusedPort, channel, chat, say, serve, serve_on, serve_with, under_way};
 use tokio::sync::watch;
 
 type Answer = Result<Resolution, String>;
@@ -256,4 +256,28 @@ fn a_service_config_that_cannot_be_used_is_an_error_of_build() {
     let custom = LoadBalancing::Custom { name: "mine".into(), config: "{}".into() };
     let error = Channel::builder("localhost:1").load_balancing(custom).build().unwrap_err().to_string();
     assert!(error.contains("\"mine\"") && error.contains("ChannelBuilder::balancer"), "{error}");
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_a_stream_get_it_when_the_config_allows_more_connections() {
+    let (server, mut seen) = serve_with(Server::builder().max_concurrent_streams(1), "127.0.0.1:0").await;
+    let address = server.local_addr().to_string();
+    let (tell, told) = told();
+    let resolution = |connections| {
+        let config = ServiceConfig::new().with_max_connections_per_subchannel(connections);
+        Some(Ok(at(&[&address]).with_service_config(config)))
+    };
+    tell.send_replace(resolution(1));
+    let channel = told_channel(&told).build().unwrap();
+    let calls: Vec<_> = (0..2).map(|_| under_way(say(&channel, "forever"))).collect();
+    seen.recv().await.unwrap();
+    let waited = say(&channel, "hello").timeout(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(waited.code(), Code::DeadlineExceeded);
+    tell.send_replace(resolution(3));
+    seen.recv().await.unwrap();
+    assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+    // Fewer again: those that there are stay.
+    tell.send_replace(resolution(1));
+    assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+    calls.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -32,6 +32,9 @@ const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// C-core has.
 const DEFAULT_RETRY_BUFFER_LIMIT: usize = 256 * 1024;
 
+/// So many connections to one address a service config may ask for (gRFC A105).
+const DEFAULT_CONNECTION_SCALING_LIMIT: usize = 10;
+
 /// Why a channel cannot be built.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +89,7 @@ pub(super) struct Settings {
     pub(super) call_credentials: Vec<Arc<dyn CallCredentials>>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_connections_per_address: usize,
+    pub(super) connection_scaling_limit: usize,
     pub(super) service_config: Arc<ServiceConfig>,
     pub(super) balancers: Balancers,
     /// Whether calls are made again as their policies say.
@@ -99,6 +103,14 @@ impl Settings {
         let default = LoadBalancing::default();
         let policy = config.load_balancing().or_else(|| self.service_config.load_balancing());
         self.balancers.make(policy.unwrap_or(&default))
+    }
+
+    /// How many connections there may be to one address while this service config is in use.
+    pub(super) fn connections(&self, config: &ServiceConfig) -> usize {
+        match config.max_connections_per_subchannel() {
+            Some(connections) => usize::try_from(connections).unwrap_or(usize::MAX).min(self.connection_scaling_limit),
+            None => self.max_connections_per_address,
+        }
     }
 }
 
@@ -133,6 +145,7 @@ impl ChannelBuilder {
             call_credentials: Vec::new(),
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
             max_connections_per_address: 1,
+            connection_scaling_limit: DEFAULT_CONNECTION_SCALING_LIMIT,
             service_config: Arc::default(),
             balancers: Balancers::default(),
             retries: true,
@@ -294,10 +307,17 @@ impl ChannelBuilder {
         self
     }
 
-    /// How many connections there may be to one address: 1 unless set. With more, another is made when those that there are have
-    /// all the streams that the server allows (gRFC A105); 0 means 1.
+    /// How many connections there may be to one address where the service config does not say
+    /// ([`ServiceConfig::with_max_connections_per_subchannel`]): 1 unless set. With more, another is made when those that there
+    /// are have all the streams that the server allows (gRFC A105); 0 means 1.
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.settings.max_connections_per_address = connections.max(1);
+        self
+    }
+
+    /// The most connections to one address that a service config gets when it asks for more (gRFC A105): 10 unless set; 0 means 1.
+    pub fn connection_scaling_limit(mut self, connections: usize) -> Self {
+        self.settings.connection_scaling_limit = connections.max(1);
         self
     }
 

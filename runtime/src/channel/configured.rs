@@ -1,6 +1,6 @@
 //! The service config that a channel goes by, as its calls see it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderValue;
@@ -20,6 +20,8 @@ pub(super) struct Configured {
     /// Spares most calls the rest.
     level: AtomicU8,
     now: RwLock<Now>,
+    /// How many connections there may be to one address, for subchannels to look at; 0 before that was set.
+    connections: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,11 @@ impl Configured {
                 Some(CallConfig { method, throttle: now.throttle.clone() })
             }
         }
+    }
+
+    /// How many connections there may be to one address, now and later.
+    pub(super) fn connections(&self) -> &Arc<AtomicUsize> {
+        &self.connections
     }
 
     /// What the servers are asked for their health.

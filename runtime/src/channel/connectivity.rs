@@ -15,7 +15,7 @@
 //! while a picker picks and a stream is opened, so that calls leave in their order.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -141,6 +141,7 @@ impl Core {
         if !resolver.is_ok_and(|resolver| resolver.gives_service_config()) {
             config.set(settings.service_config.clone());
         }
+        config.connections().store(settings.connections(&settings.service_config), Ordering::Relaxed);
         let authority = settings.authority.as_ref().unwrap_or_else(|| target.authority()).as_str();
         Core {
             // Every authority is text that can stand in a header.
@@ -415,9 +416,20 @@ impl Core {
 
     /// The service config is this from now on; calls that wait and have none get it.
     pub(super) fn configure(&self, config: Arc<ServiceConfig>) {
+        let connections = self.settings.connections(&config);
         self.config.set(config);
+        let before = self.config.connections().swap(connections, Ordering::Relaxed);
         let waiting = self.lock().queue.all();
         waiting.iter().for_each(|call| call.configure(&self.config));
+        if connections > before && !waiting.is_empty() {
+            // Those that found all connections full ask for another.
+            self.drain();
+        }
+    }
+
+    /// How many connections there may be to one address, now and later.
+    pub(super) fn connections(&self) -> &Arc<AtomicUsize> {
+        self.config.connections()
     }
 
     /// What the service config says of a method's calls; `None` while that is not known.

@@ -1,5 +1,6 @@
 //! Which of several servers a call goes to, and what becomes of it when servers come and go.
 
+mod connections;
 mod named;
 
 use std::collections::BTreeMap;

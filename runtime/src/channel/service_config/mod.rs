@@ -51,6 +51,7 @@ pub struct ServiceConfig {
     load_balancing: Option<LoadBalancing>,
     retry_throttling: Option<RetryThrottling>,
     health_check: Option<HealthCheckConfig>,
+    max_connections_per_subchannel: Option<u32>,
     /// By `/service/method`, and by `/service/` for all other methods of a service.
     methods: HashMap<String, Arc<MethodConfig>>,
     /// For the calls of all other services.
@@ -122,6 +123,14 @@ impl ServiceConfig {
         self
     }
 
+    /// The same with up to so many connections to one address (gRFC A105): another is made when those that there are have all the
+    /// streams that the server allows. 0 means 1; the client has a limit of its own,
+    /// [`ChannelBuilder::connection_scaling_limit`](crate::ChannelBuilder::connection_scaling_limit).
+    pub fn with_max_connections_per_subchannel(mut self, connections: u32) -> Self {
+        self.max_connections_per_subchannel = Some(connections.max(1));
+        self
+    }
+
     /// How calls are spread over the servers; `None` where that is not said.
     pub fn load_balancing(&self) -> Option<&LoadBalancing> {
         self.load_balancing.as_ref()
@@ -135,6 +144,11 @@ impl ServiceConfig {
     /// What the servers are asked for their health.
     pub fn health_check(&self) -> Option<&HealthCheckConfig> {
         self.health_check.as_ref()
+    }
+
+    /// How many connections there may be to one address; `None` where that is not said.
+    pub fn max_connections_per_subchannel(&self) -> Option<u32> {
+        self.max_connections_per_subchannel
     }
 
     /// Whether it says anything of calls.

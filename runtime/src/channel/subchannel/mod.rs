@@ -68,7 +68,8 @@ pub(super) struct Link {
     ask: Notify,
     /// All connections are full, and there may be more.
     crowded: Notify,
-    max_connections: usize,
+    /// How many connections there may be: the service config's, which may change (gRFC A105).
+    max_connections: Arc<AtomicUsize>,
     /// Whether its server's health is watched.
     watches_health: AtomicBool,
     /// Who wants to know its server's load.
@@ -111,7 +112,7 @@ impl Subchannel {
             asked: AtomicBool::new(false),
             ask: Notify::new(),
             crowded: Notify::new(),
-            max_connections: core.settings().max_connections_per_address,
+            max_connections: core.connections().clone(),
             watches_health: AtomicBool::new(false),
             load: OnceLock::new(),
         };
@@ -190,7 +191,7 @@ impl Subchannel {
             let client::Opened { send, recv, permit, peer } = opened;
             return Some(Ok(Opened { send, recv, peer, record, _permit: permit }));
         }
-        if refused.is_none() && !lines.is_empty() && lines.len() < link.max_connections {
+        if refused.is_none() && !lines.is_empty() && lines.len() < link.max_connections() {
             link.crowded.notify_one();
         }
         drop(lines);
@@ -235,6 +236,16 @@ impl Link {
         if !self.asked.swap(true, Ordering::AcqRel) {
             self.ask.notify_one();
         }
+    }
+
+    /// Whether no connection has room for a call, and there may be another.
+    fn is_crowded(&self) -> bool {
+        let lines = self.lock();
+        lines.len() < self.max_connections() && !lines.iter().any(|line| line.connection.has_room())
+    }
+
+    fn max_connections(&self) -> usize {
+        self.max_connections.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Line>> {

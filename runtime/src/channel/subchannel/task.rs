@@ -107,7 +107,6 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
     });
     let mut further = pin!(Fuse::terminated());
     loop {
-        let may_grow = further.is_terminated() && lines.len() < link.max_connections;
         tokio::select! {
             Some(ended) = lines.next() => {
                 link.lock().retain(|line| line.id != ended);
@@ -117,11 +116,17 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
             }
             () = &mut health => {}
             () = &mut load => {}
-            () = link.crowded.notified(), if may_grow => further.set(connect_further(link, core).fuse()),
+            () = link.crowded.notified(), if further.is_terminated() => {
+                if link.is_crowded() {
+                    further.set(connect_further(link, core).fuse());
+                }
+            }
             added = &mut further => {
                 if let Some(line) = added {
                     link.lock().push(line.clone());
                     lines.push(watch(line, core));
+                    // Calls that asked for one meanwhile may have room on this; those that have not ask again.
+                    let _ = link.crowded.notified().now_or_never();
                     core.drain();
                 }
             }

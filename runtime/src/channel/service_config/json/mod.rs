@@ -57,7 +57,14 @@ fn read(root: &Node<'_>, is_custom: &dyn Fn(&str) -> bool) -> Result<ServiceConf
     let load_balancing = load_balancing::read(&fields, is_custom)?;
     let retry_throttling = fields.get("retryThrottling").map(|node| retry_throttling(&node)).transpose()?;
     let health_check = fields.get("healthCheckConfig").map(|node| health_check(&node)).transpose()?.flatten();
-    let mut config = ServiceConfig { load_balancing, retry_throttling, health_check, ..ServiceConfig::default() };
+    let connections = fields.get("connectionScaling").map(|node| connection_scaling(&node)).transpose()?.flatten();
+    let mut config = ServiceConfig {
+        load_balancing,
+        retry_throttling,
+        health_check,
+        max_connections_per_subchannel: connections,
+        ..ServiceConfig::default()
+    };
     let mut known = HashSet::new();
     for node in fields.list("methodConfig")? {
         config = config.with_method(method::read(&node, &mut known)?);
@@ -83,4 +90,8 @@ fn retry_throttling(node: &Node<'_>) -> Result<RetryThrottling, ServiceConfigErr
 fn health_check(node: &Node<'_>) -> Result<Option<HealthCheckConfig>, ServiceConfigError> {
     let service_name = node.object()?.get("serviceName");
     service_name.map(|name| name.string().map(HealthCheckConfig::new)).transpose()
+}
+
+fn connection_scaling(node: &Node<'_>) -> Result<Option<u32>, ServiceConfigError> {
+    node.object()?.get("maxConnectionsPerSubchannel").map(|connections| connections.at_least(1)).transpose()
 }

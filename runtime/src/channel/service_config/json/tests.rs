@@ -33,6 +33,7 @@ const FULL: &str = r#"{
     ],
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
     "healthCheckConfig": {"serviceName": "a.B"},
+    "connectionScaling": {"maxConnectionsPerSubchannel": 3},
     "notKnown": {"at": "all"}
 }"#;
 
@@ -76,7 +77,8 @@ fn every_field_is_read() {
         .with_method(MethodConfig::new([MethodName::method("a.B", "Retried")]).with_retry_policy(retry))
         .with_method(MethodConfig::new([MethodName::method("a.B", "Hedged")]).with_hedging_policy(hedging))
         .with_retry_throttling(RetryThrottling::new(10.0, 0.1))
-        .with_health_check(HealthCheckConfig::new("a.B"));
+        .with_health_check(HealthCheckConfig::new("a.B"))
+        .with_max_connections_per_subchannel(3);
     assert_eq!(ServiceConfig::from_json(FULL).unwrap(), expected);
 }
 
@@ -90,6 +92,7 @@ fn null_and_what_is_not_known_say_nothing() {
         r#"{"methodConfig": [{}]}"#,
         r#"{"methodConfig": [{"waitForReady": true}]}"#,
         r#"{"healthCheckConfig": {}}"#,
+        r#"{"connectionScaling": {}}"#,
     ] {
         assert_eq!(ServiceConfig::from_json(text), Ok(ServiceConfig::new()), "{text}");
     }
@@ -465,4 +468,13 @@ fn every_value_in_the_place_of_every_other_is_read_or_refused() {
         }
     }
     assert!(refused > all.len() * 5, "only {refused}");
+}
+
+#[test]
+fn no_connections_at_all_are_refused() {
+    for value in ["0", "-1", "1.5", "\"many\"", "4294967296"] {
+        let text = format!(r#"{{"connectionScaling": {{"maxConnectionsPerSubchannel": {value}}}}}"#);
+        let error = ServiceConfig::from_json(&text).unwrap_err();
+        assert_eq!(error.path(), "connectionScaling.maxConnectionsPerSubchannel", "{error}");
+    }
 }
