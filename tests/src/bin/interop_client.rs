@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use callwright::{Channel, ChannelCredentials};
+use callwright_tests::interop::additional_metadata::AdditionalMetadata;
 use callwright_tests::interop::cases::{Case, Soak};
 use callwright_tests::interop::flags::{Flag, Flags, usage};
 
@@ -19,7 +20,7 @@ const FLAGS: [Flag; 10] = [
         help: "print the names of all test cases, one a line, and nothing else",
     },
     Flag { name: "service_config_json", default: "", help: "the channel's service config" },
-    Flag { name: "additional_metadata", default: "", help: "not there yet" },
+    Flag { name: "additional_metadata", default: "", help: "metadata of all calls: name:value;name:value" },
     Flag { name: "use_tls", default: "false", help: "connect over TLS" },
     Flag {
         name: "use_test_ca",
@@ -63,9 +64,8 @@ async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
     if flags.bool("use_test_ca")? {
         return Err("--use_test_ca: name the file of the authority's certificate with --ca_file".into());
     }
-    if !flags.text("additional_metadata").is_empty() {
-        return Err("--additional_metadata: it cannot be added to all calls yet; leave it out".into());
-    }
+    let added = flags.text("additional_metadata");
+    let added = AdditionalMetadata::parse(added).map_err(|error| format!("--additional_metadata: {error}"))?;
     let soak = Soak::from_flags(flags)?;
     let host = flags.text("server_host");
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
@@ -79,6 +79,9 @@ async fn run(flags: &Flags) -> Result<Case, Box<dyn Error>> {
             file => ChannelCredentials::tls().root_certificates_file(file),
         };
         channel = channel.credentials(credentials.build()?);
+    }
+    if !flags.text("additional_metadata").is_empty() {
+        channel = channel.interceptor(added);
     }
     if !flags.text("service_config_json").is_empty() {
         channel = channel.service_config_json(flags.text("service_config_json"));

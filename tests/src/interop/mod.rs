@@ -3,6 +3,8 @@
 //! The cases, their names and the command line flags are those that every gRPC implementation shares
 //! (`doc/interop-test-descriptions.md`), so that any client here or elsewhere meets any server.
 
+pub mod additional_metadata;
+pub mod backend_metrics;
 pub mod cases;
 pub mod companions;
 pub mod details;

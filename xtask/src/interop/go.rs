@@ -43,10 +43,6 @@ const CLIENT_CASES: [&str; 1] = ["pick_first_unary"];
 /// What its server can answer beside them: it has no compression, no names and no caching.
 const SERVER_CASES: [&str; 4] = ["half_duplex", "slow_consumer", "concurrent_large_unary", "very_large_request"];
 
-/// By this balancer its client gets at load reports.
-const LOAD_BALANCER: &str =
-    r#"--service_config_json={"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}"#;
-
 /// The comparisons of protos: of those that tests use, and of those that the runtime has.
 const PROTOS: [(&str, &str); 2] = [("protos/testing", "tests/proto"), ("protos/standard", "runtime/proto")];
 /// The package of the protos that tests use: there are others in their folder, which are our own.
@@ -109,7 +105,7 @@ fn run_client(session: &mut Session, folder: &Path, cases: &[&str], port: u16) {
             let mut client = Command::new(folder.join("client"));
             client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
             if case.starts_with("orca_") {
-                client.arg(LOAD_BALANCER);
+                client.arg(ours::LOAD_BALANCER);
             }
             let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
             session.report.note(PEER, Direction::TheirsToOurs, case, result);

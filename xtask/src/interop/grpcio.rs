@@ -54,8 +54,9 @@ const CLIENT_CASES: [&str; 22] = [
     "concurrent_large_unary",
     "very_large_request",
 ];
-/// What its server cannot answer of ours: a handler sees no flag bytes, so that it cannot refuse a probe.
-const NO_SERVER_CASES: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
+/// What its server cannot answer of ours: a handler sees no flag bytes, so that it cannot refuse a probe; and our program with
+/// it neither tells the client's address nor limits streams.
+const NO_SERVER_CASES: [&str; 3] = ["client_compressed_unary", "client_compressed_streaming", ours::SCALING];
 
 /// Rows with their client, and rows with ours.
 #[derive(Clone, Copy)]

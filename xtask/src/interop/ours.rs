@@ -12,6 +12,15 @@ use super::report::Direction;
 /// How long one case may take.
 pub(super) const CASE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// It needs a server that allows no more than two calls on a connection.
+pub(super) const SCALING: &str = "max_concurrent_streams_connection_scaling";
+/// With this its client may have a second connection.
+const SCALES: &str = r#"--service_config_json={"connectionScaling":{"maxConnectionsPerSubchannel":2}}"#;
+
+/// By this balancer clients get at load reports.
+pub(super) const LOAD_BALANCER: &str =
+    r#"--service_config_json={"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}"#;
+
 pub(super) fn run(session: &mut Session) {
     let binary = session.binaries.join("interop_server");
     command::run(session, "ours", Direction::CommandToOurs, |port| server_on(&binary, port));
@@ -23,8 +32,15 @@ pub(super) fn run(session: &mut Session) {
     if !cases.iter().any(|case| session.report.wants(case)) {
         return;
     }
+    let (scaling, others): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| *case == SCALING);
     match server(&session.binaries) {
-        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &cases, server.port()),
+        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &others, server.port()),
+        Err(error) => session.report.broken("ours", &error),
+    }
+    let mut limited = server_on(&binary, 0);
+    limited.arg("--max_concurrent_streams_limit=2");
+    match Server::start_announced(&mut limited) {
+        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &scaling, server.port()),
         Err(error) => session.report.broken("ours", &error),
     }
 }
@@ -51,6 +67,12 @@ pub(super) fn run_our_client(session: &mut Session, peer: &str, direction: Direc
         if session.report.wants(case) {
             let mut client = Command::new(session.binaries.join("interop_client"));
             client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            if *case == SCALING {
+                client.arg(SCALES);
+            }
+            if case.starts_with("orca_") {
+                client.arg(LOAD_BALANCER);
+            }
             let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
             session.report.note(peer, direction, case, result);
         }

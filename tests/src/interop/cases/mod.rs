@@ -5,6 +5,7 @@ mod compression;
 mod load;
 mod metadata;
 mod orca;
+mod scaling;
 mod soak;
 mod status;
 mod streaming;
@@ -19,6 +20,7 @@ use callwright::{Call, Channel, ChannelBuilder, ChannelError, Code, Status, Unar
 
 pub use soak::Soak;
 
+use super::backend_metrics::BackendMetrics;
 use super::payload;
 use crate::testing::{SimpleRequest, SimpleResponse, TestServiceStub, UnimplementedServiceStub};
 
@@ -45,6 +47,7 @@ pub struct Stubs {
     load_reports: OpenRcaServiceStub,
     channel: ChannelBuilder,
     soak: Soak,
+    metrics: BackendMetrics,
 }
 
 /// What a case saw that it should not have.
@@ -88,6 +91,10 @@ impl Case {
         Case { name: "very_large_request", run: |stubs| Box::pin(load::very_large_request(stubs)) },
         Case { name: "orca_per_rpc", run: |stubs| Box::pin(orca::per_rpc(stubs)) },
         Case { name: "orca_oob", run: |stubs| Box::pin(orca::out_of_band(stubs)) },
+        Case {
+            name: "max_concurrent_streams_connection_scaling",
+            run: |stubs| Box::pin(scaling::on_another_connection(stubs)),
+        },
         Case { name: "rpc_soak", run: |stubs| Box::pin(soak::on_one_channel(stubs)) },
         Case { name: "channel_soak", run: |stubs| Box::pin(soak::on_many_channels(stubs)) },
     ];
@@ -107,6 +114,8 @@ impl Case {
     /// # Errors
     /// [`Failure`]: what was seen, and what should have been.
     pub async fn run(self, builder: ChannelBuilder, soak: Soak) -> Result<(), Failure> {
+        let metrics = BackendMetrics::default();
+        let builder = metrics.register(builder);
         let channel = builder.clone().build()?;
         let stubs = Stubs {
             test: TestServiceStub::new(channel.clone()),
@@ -114,6 +123,7 @@ impl Case {
             load_reports: OpenRcaServiceStub::new(channel),
             channel: builder,
             soak,
+            metrics,
         };
         (self.run)(stubs).await
     }

@@ -1,6 +1,6 @@
 //! The load that a server reports (ORCA).
 //!
-//! Other clients look at it through a balancer of their own, `test_backend_metrics_load_balancer`; here the calls are looked at.
+//! The calls are looked at and, where the service config names it, what the balancer `test_backend_metrics_load_balancer` saw.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,7 +26,13 @@ pub(super) async fn per_rpc(stubs: Stubs) -> Result<(), Failure> {
     let request = SimpleRequest { orca_per_query_report: Some(wanted.clone()), ..SimpleRequest::default() };
     let response = stubs.test.unary_call(request).send().await?;
     let report = LoadReport::from_metadata(response.trailing_metadata()).map_err(|error| Failure(error.to_string()))?;
-    ensure_eq("load report of the call", &report, &Some(reported(wanted)))
+    let wanted = Some(reported(wanted));
+    ensure_eq("load report of the call", &report, &wanted)?;
+    if stubs.metrics.is_in_use() {
+        let seen = stubs.metrics.of_call(1, PATIENCE).await.map_err(Failure)?;
+        ensure_eq("load report that the balancer saw", &seen, &wanted)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn out_of_band(stubs: Stubs) -> Result<(), Failure> {
@@ -100,10 +106,14 @@ mod tests {
     use crate::interop::flags::Flags;
     use crate::testing::TestServiceServer;
 
+    const BALANCED: &str = r#"{"loadBalancingConfig": [{"test_backend_metrics_load_balancer": {}}]}"#;
+
     async fn run(case: &str, server: &RunningServer) -> Result<(), String> {
         let soak = Soak::from_flags(&Flags::parse(&Soak::FLAGS, []).unwrap()).unwrap();
         let channel = Channel::builder(server.local_addr().to_string());
-        Case::find(case).unwrap().run(channel, soak).await.map_err(|failure| failure.to_string())
+        let case = Case::find(case).unwrap();
+        case.run(channel.clone(), soak.clone()).await.map_err(|failure| failure.to_string())?;
+        case.run(channel.service_config_json(BALANCED), soak).await.map_err(|failure| failure.to_string())
     }
 
     #[tokio::test(start_paused = true)]
