@@ -110,7 +110,8 @@ impl<'a> Next<'a> {
     /// The responses are given as soon as the call is on its way: what the server says is found in them.
     ///
     /// # Errors
-    /// What kept the call from being made, or what an interceptor answered in its place.
+    /// What kept the call from being made, or what an interceptor further in ended it with: a [`CallEnd`] does not tell of that, so
+    /// that code which notes how calls end has to look at both. An error of the server is found in the responses.
     pub async fn run(&self, details: CallDetails, requests: RequestMessages) -> Result<ResponseMessages, Status> {
         match self.interceptors.split_first() {
             Some((first, rest)) => first.intercept(details, requests, Next::new(rest, self.call)).await,
