@@ -22,12 +22,20 @@ struct Readme;
 mod guide {
     #[doc = include_str!("../../docs/channelz.md")]
     struct Channelz;
+    #[doc = include_str!("../../docs/client-interceptors.md")]
+    struct ClientInterceptors;
     #[doc = include_str!("../../docs/health.md")]
     struct Health;
+    #[doc = include_str!("../../docs/names-and-load-balancing.md")]
+    struct NamesAndLoadBalancing;
     #[doc = include_str!("../../docs/orca.md")]
     struct Orca;
     #[doc = include_str!("../../docs/reflection.md")]
     struct Reflection;
+    #[doc = include_str!("../../docs/retries.md")]
+    struct Retries;
+    #[doc = include_str!("../../docs/security.md")]
+    struct Security;
     #[doc = include_str!("../../docs/status.md")]
     struct Status;
 }

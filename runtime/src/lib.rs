@@ -77,6 +77,54 @@
 //! ([`ServerContext::disable_next_message_compression`], [`RequestSender::disable_next_message_compression`]); the
 //! narrower setting wins. A server sends only what its client accepts.
 //!
+//! # Names and load balancing
+//!
+//! A target names servers: by DNS, by their addresses, or in a scheme of your own ([`resolver`]). How calls are spread over them is
+//! a [`LoadBalancing`](service_config::LoadBalancing): the first that can be reached gets all calls unless said otherwise; what it
+//! does not offer, a [`balancer`] of your own may.
+//!
+//! ```no_run
+//! use callwright::Channel;
+//! use callwright::service_config::LoadBalancing;
+//!
+//! # fn example() -> Result<(), callwright::ChannelError> {
+//! let channel = Channel::builder("ipv4:10.0.0.1:50051,10.0.0.2:50051")
+//!     .load_balancing(LoadBalancing::round_robin())
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Retries
+//!
+//! A [`ServiceConfig`](service_config::ServiceConfig) says which calls are made again when they failed, and which are made several
+//! times at once (gRFC A6), beside timeouts, wait-for-ready and health checks. A call that no server has looked at is sent again
+//! without any.
+//!
+//! ```no_run
+//! use callwright::service_config::{MethodConfig, MethodName, RetryPolicy, ServiceConfig};
+//! use callwright::{Channel, Code};
+//!
+//! # fn example() -> Result<(), callwright::ChannelError> {
+//! let retry = RetryPolicy::new(4, [Code::Unavailable]); // 4 attempts, the first one included
+//! let method = MethodConfig::new([MethodName::service("helloworld.Greeter")]).with_retry_policy(retry);
+//! let config = ServiceConfig::new().with_method(method);
+//! let channel = Channel::builder("dns:///localhost:50051").service_config(config).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Security
+//!
+//! Connections are plaintext unless [`ChannelCredentials`] and [`ServerCredentials`] say otherwise, which needs the feature `tls`
+//! or `tls-aws-lc`; a target `https://host` is TLS too. [`ServerContext::peer_identities`] tells a handler who its caller is.
+//! [`credentials`] has those of calls. [`Keepalive`] finds connections that have died, and a [`Proxy`] is asked for a tunnel.
+//!
+//! # Interceptors
+//!
+//! Code around the calls of a channel, or around one call, which sees and changes what passes, refuses, answers itself or calls
+//! again: [`interceptor`].
+//!
 //! # Errors
 //!
 //! Every failure is a [`Status`]: a [`Code`] that gRPC's documents give it, a message that says what was tried and what
@@ -89,7 +137,7 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `tls` | [`ChannelCredentials`] and [`ServerCredentials`] over TLS, with rustls and the cryptography of ring |
 //! | `tls-aws-lc` | the same with the cryptography of aws-lc; with both, aws-lc is used |
-//! | `jwt` | [`ServiceAccount`](credentials): call credentials of a Google service account, which signs its tokens itself |
+//! | `jwt` | `ServiceAccount` in the module [`credentials`]: call credentials of a Google service account, which signs its tokens itself |
 //! | `macros` | `protos!`, `services!`, `protos_and_services!`: generated code without a build script |
 //! | `status` | typed error details in the module [`status`]: google.rpc's ten standard details, and your own |
 //! | `health` | the module `health`: a server says whether it and its services take calls |
@@ -99,8 +147,8 @@
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
 //! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
-//! | `dns` | DNS without the operating system: service configs in DNS, and a DNS server of a target's own |
-//! | `service-config` | service configs in JSON: `service_config::ServiceConfig::from_json` |
+//! | `dns` | DNS without the operating system: service configs in DNS (`ChannelBuilder::service_config_from_dns`), and a DNS server of a target's own; with it comes `service-config` |
+//! | `service-config` | service configs in JSON: `ServiceConfig::from_json`, `ChannelBuilder::service_config_json` |
 //! | `cli` | the command `callwright`: calls any service from the shell |
 
 // Generated code names this crate by its name.
@@ -147,7 +195,6 @@ mod waker_slot;
 
 pub use address::Address;
 pub use call::{Bidi, ClientStreaming, ConnectivityState, Method, Response, ServerStreaming, Unary};
-/// Settings of a channel and its calls that whoever runs a service gives its clients.
 pub use channel::{
     Backoff, Call, Channel, ChannelBuilder, ChannelError, Reply, RequestSender, StateWatch, Streaming, TargetError,
     TargetUri, balancer, interceptor, resolver, service_config,

@@ -9,8 +9,20 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 10] =
-    ["admin", "channelz", "dns", "dynamic", "health", "orca", "reflection", "service-config", "status", "testing"];
+const FEATURES: [&str; 12] = [
+    "admin",
+    "channelz",
+    "dns",
+    "dynamic",
+    "health",
+    "jwt",
+    "orca",
+    "reflection",
+    "service-config",
+    "status",
+    "testing",
+    "tls",
+];
 
 /// A step: what it is called, its arguments to cargo, and what it adds to the environment.
 struct Step {

@@ -237,7 +237,8 @@ impl ChannelBuilder {
     }
 
     /// The same in JSON, which may name the balancers that the channel is given. What is wrong with it is said by
-    /// [`build`](Self::build).
+    /// [`build`](Self::build). It counts in place of a [`service_config`](Self::service_config) and of
+    /// [`load_balancing`](Self::load_balancing), whichever was set first: JSON without a load balancing means `pick_first`.
     #[cfg(feature = "service-config")]
     pub fn service_config_json(mut self, json: impl Into<String>) -> Self {
         self.service_config_json = Some(json.into());
@@ -245,14 +246,15 @@ impl ChannelBuilder {
     }
 
     /// How calls are spread over the target's servers, unless the resolver's service config says so; `pick_first` unless set.
-    /// The same as a service config that says only this, over the one that was set before.
+    /// It is put into the [`service_config`](Self::service_config) that was set before; one that is set after it replaces both.
     pub fn load_balancing(mut self, load_balancing: LoadBalancing) -> Self {
         let config = Arc::unwrap_or_clone(self.settings.service_config).with_load_balancing(load_balancing);
         self.settings.service_config = Arc::new(config);
         self
     }
 
-    /// Adds a [balancer](crate::balancer) of your own, for service configs that name it; `make` gets its settings as JSON.
+    /// Adds a [balancer](crate::balancer) of your own, for service configs that name it and for
+    /// [`LoadBalancing::Custom`]; `make` gets its settings as JSON.
     pub fn balancer<B: Balancer>(
         mut self,
         name: impl Into<String>,

@@ -66,10 +66,20 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Sets up a channel to `target`: `dns:///host:port`, `host:port`, `ipv4:`, `ipv6:`, `unix:`, `passthrough:///host:port`,
-    /// `inproc:name` for a server in the same process, `http://host:port`, `https://host`, which asks for TLS, or of a scheme of your own
-    /// ([`resolver`](crate::resolver)).
-    /// A name without a port has port 443, as in every gRPC; after `http://` it is 80.
+    /// Sets up a channel to `target`:
+    ///
+    /// | target | what it is |
+    /// |---|---|
+    /// | `host:port`, `dns:///host:port` | a name, with all its addresses |
+    /// | `dns://1.2.3.4/host:port` | a name that this DNS server is asked for; needs the feature `dns` |
+    /// | `ipv4:1.2.3.4:50051,1.2.3.5:50051`, `ipv6:[::1]:50051` | one address, or several with commas |
+    /// | `unix:path`, `unix:///path`, `unix-abstract:name` | a Unix socket |
+    /// | `passthrough:///host:port` | a name that is looked up for each connection |
+    /// | `inproc:name` | a server of the same process |
+    /// | `http://host:port`, `https://host:port` | a name; `https` asks for TLS |
+    /// | your own | a scheme that a [`resolver`](crate::resolver) was added for |
+    ///
+    /// A name or an address without a port has port 443, as in every gRPC; after `http://` it is 80.
     pub fn builder(target: impl Into<String>) -> ChannelBuilder {
         ChannelBuilder::new(target.into())
     }

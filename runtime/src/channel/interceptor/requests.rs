@@ -39,7 +39,8 @@ impl RequestMessages {
         matches!(self.source, Source::One(_))
     }
 
-    /// The same requests again, for a call that is to be made more than once; `None` for a stream, which cannot be had twice.
+    /// The same requests again, for a call that is to be made more than once; `None` for a stream, which cannot be had twice, and
+    /// after [`for_each`](Self::for_each), whose code cannot either.
     ///
     /// # Errors
     /// As [`AnyMessage::try_clone`].

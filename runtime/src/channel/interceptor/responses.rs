@@ -102,7 +102,8 @@ impl ResponseMessages {
         self
     }
 
-    /// Has `on_end` called once, when the call has ended, in CANCELLED where it was dropped.
+    /// Has `on_end` called once, when the call has ended, in CANCELLED where it was dropped. Not called for a call that has no
+    /// responses, since [`Next::run`](super::Next::run) gave an error in their place.
     pub fn on_end(mut self, on_end: impl FnOnce(&CallEnd<'_>) + Send + 'static) -> Self {
         self.on_end.push(Box::new(on_end));
         self

@@ -18,7 +18,7 @@ pub enum LoadBalancing {
     WeightedRoundRobin(WeightedRoundRobinSettings),
     /// `outlier_detection` (gRFC A50): another one, without the servers that fail more often than the others.
     OutlierDetection(OutlierDetectionSettings),
-    /// One that was registered with the channel, by its name.
+    /// One of your own, by the name that [`ChannelBuilder::balancer`](crate::ChannelBuilder::balancer) gave it.
     Custom {
         /// Its name.
         name: String,
@@ -113,9 +113,10 @@ impl Default for LeastRequestSettings {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WeightedRoundRobinSettings {
-    /// Whether reports are asked for apart from calls, in place of those that come with each response; `false`.
+    /// Whether reports are asked for apart from calls, in place of those that come with each response; `false`. Kept, and of no
+    /// effect yet: the reports that come with responses are used either way.
     pub enable_oob_load_report: bool,
-    /// How often such reports shall come; 10 s.
+    /// How often such reports shall come; 10 s. Of no effect yet, as above.
     pub oob_reporting_period: Duration,
     /// How long a server must have reported before its weight counts; 10 s.
     pub blackout_period: Duration,
