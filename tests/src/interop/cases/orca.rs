@@ -112,7 +112,7 @@ mod tests {
         let soak = Soak::from_flags(&Flags::parse(&Soak::FLAGS, []).unwrap()).unwrap();
         let channel = Channel::builder(server.local_addr().to_string());
         let case = Case::find(case).unwrap();
-        case.run(channel.clone(), soak.clone()).await.map_err(|failure| failure.to_string())?;
+        case.run(channel.clone(), soak).await.map_err(|failure| failure.to_string())?;
         case.run(channel.service_config_json(BALANCED), soak).await.map_err(|failure| failure.to_string())
     }
 
