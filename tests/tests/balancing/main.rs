@@ -8,8 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use callwright::balancer::{
+    Balancer, CallOutcome, ChannelControl, Pick, PickArgs, Picked, Picker, Subchannel, SubchannelState,
+};
 use callwright::health::Health;
 use callwright::orca::{OrcaService, ServerMetrics};
+use callwright::resolver::Endpoint;
 use callwright::service_config::{
     FailurePercentageEjection, HealthCheckConfig, LeastRequestSettings, LoadBalancing, OutlierDetectionSettings,
     ServiceConfig, WeightedRoundRobinSettings,
@@ -432,4 +436,76 @@ async fn a_server_that_closes_its_connections_at_once_is_not_met_in_a_loop() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let most = began.elapsed().as_millis() as u32 / 50 + 2;
     assert!(met.load(Ordering::SeqCst) <= most, "{met:?} connections in {:?}", began.elapsed());
+}
+
+/// Sends calls of one method to the last server, and all others to the first; counts how they end.
+struct ByMethod {
+    subchannels: Vec<Subchannel>,
+    ready: Vec<Subchannel>,
+    ended: Arc<AtomicU32>,
+}
+
+struct ByMethodPicker(Vec<Subchannel>, Arc<AtomicU32>);
+
+impl Balancer for ByMethod {
+    fn update(&mut self, endpoints: &[Endpoint], control: &mut dyn ChannelControl) {
+        let addresses = endpoints.iter().flat_map(Endpoint::addresses);
+        self.subchannels = addresses.map(|address| control.create_subchannel(address)).collect();
+        self.subchannels.iter().for_each(Subchannel::connect);
+    }
+
+    fn subchannel_changed(
+        &mut self,
+        subchannel: &Subchannel,
+        state: &SubchannelState,
+        control: &mut dyn ChannelControl,
+    ) {
+        if let SubchannelState::Ready = state {
+            self.ready.push(subchannel.clone());
+        }
+        if self.ready.len() == self.subchannels.len() {
+            let picker = ByMethodPicker(self.subchannels.clone(), self.ended.clone());
+            control.update_state(ConnectivityState::Ready, Arc::new(picker));
+        }
+    }
+
+    fn connect(&mut self, _: &mut dyn ChannelControl) {}
+}
+
+impl Picker for ByMethodPicker {
+    fn pick(&self, call: &PickArgs<'_>) -> Pick {
+        if call.metadata().get("drop").is_some() {
+            return Pick::Drop(callwright::Status::unavailable("dropped by the balancer"));
+        }
+        let last = call.metadata().get("to") == Some("last") && call.method() == "/test.Echo/Say";
+        let subchannel = if last { self.0.last() } else { self.0.first() };
+        let ended = self.1.clone();
+        let done = move |outcome: &CallOutcome<'_>| {
+            if outcome.code == Some(Code::Ok) {
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        subchannel.map_or(Pick::Queue, |subchannel| Picked::new(subchannel).on_done(done).into())
+    }
+}
+
+#[tokio::test]
+async fn a_balancer_of_ones_own_gives_each_call_its_server() {
+    let servers = [serve_named("a").await, serve_named("b").await];
+    let addresses = servers.each_ref().map(Named::address);
+    let ended = Arc::new(AtomicU32::new(0));
+    let counter = ended.clone();
+    let channel = channel(&target(&addresses.each_ref().map(String::as_str)))
+        .balancer("by_method", move |config| match config {
+            "{}" => Ok(ByMethod { subchannels: Vec::new(), ready: Vec::new(), ended: counter.clone() }),
+            other => Err(format!("{other} is no config of by_method").into()),
+        })
+        .service_config_json(r#"{"loadBalancingConfig": [{"unheard_of": {}}, {"by_method": {}}]}"#)
+        .build()
+        .unwrap();
+    assert_eq!(say(&channel, "name").await.unwrap(), "a");
+    assert_eq!(say(&channel, "name").metadata("to", "last").await.unwrap(), "b");
+    assert_eq!(ended.load(Ordering::SeqCst), 2);
+    let dropped = say(&channel, "name").metadata("drop", "yes").wait_for_ready(true).await.unwrap_err();
+    assert_eq!(dropped.message(), "dropped by the balancer");
 }

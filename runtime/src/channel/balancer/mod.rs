@@ -128,7 +128,7 @@ pub enum Pick {
 impl Pick {
     /// It goes out on this subchannel.
     pub fn subchannel(subchannel: &Subchannel) -> Pick {
-        Pick::Subchannel(Picked { subchannel: subchannel.clone(), on_done: None })
+        Picked::new(subchannel).into()
     }
 }
 
@@ -141,6 +141,11 @@ pub struct Picked {
 pub(super) type OnDone = Box<dyn FnOnce(&CallOutcome<'_>) + Send>;
 
 impl Picked {
+    /// This subchannel.
+    pub fn new(subchannel: &Subchannel) -> Picked {
+        Picked { subchannel: subchannel.clone(), on_done: None }
+    }
+
     /// The subchannel.
     pub fn subchannel(&self) -> &Subchannel {
         &self.subchannel

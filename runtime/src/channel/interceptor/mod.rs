@@ -29,7 +29,8 @@
 //!         next: Next<'_>,
 //!     ) -> Result<ResponseMessages, Status> {
 //!         let method = details.method.clone();
-//!         let responses = next.run(details, requests).await?;
+//!         // An error here is one of another interceptor's, further in, or of the call credentials: the call was not made.
+//!         let responses = next.run(details, requests).await.inspect_err(|status| println!("{method}: {status}"))?;
 //!         Ok(responses.on_end(move |end| println!("{method}: {} after {:?}", end.code(), end.elapsed())))
 //!     }
 //! }

@@ -113,10 +113,10 @@ impl Default for LeastRequestSettings {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WeightedRoundRobinSettings {
-    /// Whether reports are asked for apart from calls, in place of those that come with each response; `false`. Kept, and of no
-    /// effect yet: the reports that come with responses are used either way.
+    /// Whether servers are asked for reports apart from calls (`xds.service.orca.v3.OpenRcaService`), in place of those that come with
+    /// each response; `false`.
     pub enable_oob_load_report: bool,
-    /// How often such reports shall come; 10 s. Of no effect yet, as above.
+    /// How often such reports shall come; 10 s. A server may have a least interval of its own.
     pub oob_reporting_period: Duration,
     /// How long a server must have reported before its weight counts; 10 s.
     pub blackout_period: Duration,

@@ -94,6 +94,9 @@ fn certificate(problem: &CertificateError, name: Option<&ServerName<'_>>) -> Str
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("is not valid yet ({problem}): is the clock of this machine right?")
         }
+        CertificateError::BadSignature => {
+            "is not signed by the authority that it names: set root_certificates to the one that signed it".to_owned()
+        }
         problem => format!("is not accepted: {problem}"),
     }
 }
