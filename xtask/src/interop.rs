@@ -13,6 +13,7 @@ mod ours;
 pub(crate) mod process;
 mod report;
 mod rows;
+mod tls;
 mod tools;
 
 use std::ffi::OsString;
@@ -37,7 +38,7 @@ Options:
   -h, --help    this text
 
 grpc-go needs a Go toolchain (go), grpcio needs Python (python3) with venv, tools need Go and npm, the generator
-npm and Python, googleapis npm; all fetch packages over the network.
+npm and Python, googleapis npm, cases over TLS openssl; all fetch packages over the network.
 Exits with 1 if a case fails, or a peer cannot be installed.";
 
 /// Every peer, in the order in which they run.

@@ -4,6 +4,7 @@ It compresses what it is asked to compress. It cannot check expect_compressed: g
 """
 
 import argparse
+import pathlib
 import time
 from concurrent import futures
 
@@ -86,12 +87,20 @@ class TestService(test_pb2_grpc.TestServiceServicer):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--use_tls", default="false")
+    parser.add_argument("--tls_cert_file")
+    parser.add_argument("--tls_key_file")
     flags = parser.parse_args()
     server = grpc.server(futures.ThreadPoolExecutor(8))
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(), server)
     service = "grpc.testing.TestService"
     reflection.enable_server_reflection((service, reflection.SERVICE_NAME), server)
-    port = server.add_insecure_port(f"127.0.0.1:{flags.port}")
+    address = f"127.0.0.1:{flags.port}"
+    if flags.use_tls == "true":
+        key, chain = (pathlib.Path(name).read_bytes() for name in (flags.tls_key_file, flags.tls_cert_file))
+        port = server.add_secure_port(address, grpc.ssl_server_credentials([(key, chain)]))
+    else:
+        port = server.add_insecure_port(address)
     server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
     server.wait_for_termination()

@@ -13,6 +13,7 @@ use super::ours::{self, CASE_TIMEOUT};
 use super::process::{self, Server};
 use super::report::Direction;
 use super::rows;
+use super::tls::Certificates;
 
 const PEER: &str = "grpc-go";
 const VERSION: &str = "v1.85.0";
@@ -74,18 +75,29 @@ pub(super) fn run(session: &mut Session) {
     if session.report.wants_group(DETAILS.0) {
         run_details(session, &folder);
     }
-    match ours::server(&session.binaries) {
-        Ok(server) => run_client(session, &folder, &as_client, server.port()),
-        Err(error) => session.report.broken(PEER, &error),
-    }
-    let server = Server::start_on_free_port(|port| {
-        let mut server = Command::new(folder.join("server"));
-        server.arg(format!("--port={port}"));
-        server
-    });
-    match server {
-        Ok(server) => ours::run_our_client(session, PEER, Direction::OursToTheirs, &as_server, server.port()),
-        Err(error) => session.report.broken(PEER, &error),
+    let certificates = match Certificates::make(&session.peers) {
+        Ok(certificates) => certificates,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    for tls in [None, Some(&certificates)] {
+        let flags = tls.map(Certificates::server_flags).unwrap_or_default();
+        let mut ours = Command::new(session.binaries.join("interop_server"));
+        ours.args(["--port=0", "--address=127.0.0.1"]).args(&flags);
+        match Server::start_announced(&mut ours) {
+            Ok(server) => run_client(session, &folder, &as_client, (server.port(), tls)),
+            Err(error) => session.report.broken(PEER, &error),
+        }
+        let server = Server::start_on_free_port(|port| {
+            let mut server = Command::new(folder.join("server"));
+            server.arg(format!("--port={port}")).args(&flags);
+            server
+        });
+        match server {
+            Ok(server) => {
+                ours::run_our_client(session, PEER, Direction::OursToTheirs, &as_server, (server.port(), tls));
+            }
+            Err(error) => session.report.broken(PEER, &error),
+        }
     }
     if command::is_wanted(session) {
         match build(&session.root, &folder, "reflecting") {
@@ -99,16 +111,21 @@ pub(super) fn run(session: &mut Session) {
     }
 }
 
-fn run_client(session: &mut Session, folder: &Path, cases: &[&str], port: u16) {
+fn run_client(session: &mut Session, folder: &Path, cases: &[&str], (port, tls): (u16, Option<&Certificates>)) {
     for case in cases {
         if session.report.wants(case) {
             let mut client = Command::new(folder.join("client"));
             client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            client.args(tls.into_iter().flat_map(Certificates::client_flags));
+            if tls.is_some() {
+                // Without it the file is not looked at.
+                client.arg("--use_test_ca=true");
+            }
             if case.starts_with("orca_") {
                 client.arg(ours::LOAD_BALANCER);
             }
             let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
-            session.report.note(PEER, Direction::TheirsToOurs, case, result);
+            session.report.note(PEER, Direction::TheirsToOurs, &ours::name(case, tls), result);
         }
     }
 }

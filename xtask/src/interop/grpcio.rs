@@ -14,6 +14,7 @@ use super::ours;
 use super::process::{self, Server};
 use super::report::Direction;
 use super::rows::{self, GROUP_TIMEOUT};
+use super::tls::Certificates;
 
 const PEER: &str = "grpcio";
 /// The groups that run both ways.
@@ -121,9 +122,20 @@ pub(super) fn run(session: &mut Session) {
         run_program(session, &python, Direction::TheirsToOurs, group, &server);
     }
     if wants_cases(session, &server_cases) {
-        match Server::start_announced(&mut python.program("interop_server")) {
-            Ok(server) => ours::run_our_client(session, PEER, Direction::OursToTheirs, &server_cases, server.port()),
-            Err(error) => session.report.broken(PEER, &error),
+        let certificates = match Certificates::make(&session.peers) {
+            Ok(certificates) => certificates,
+            Err(error) => return session.report.broken(PEER, &error),
+        };
+        for tls in [None, Some(&certificates)] {
+            let mut server = python.program("interop_server");
+            server.args(tls.into_iter().flat_map(Certificates::server_flags));
+            match Server::start_announced(&mut server) {
+                Ok(running) => {
+                    let server = (running.port(), tls);
+                    ours::run_our_client(session, PEER, Direction::OursToTheirs, &server_cases, server);
+                }
+                Err(error) => session.report.broken(PEER, &error),
+            }
         }
     }
     command::run(session, PEER, Direction::CommandToTheirs, |port| {

@@ -8,6 +8,7 @@ use super::Session;
 use super::command;
 use super::process::{self, Server};
 use super::report::Direction;
+use super::tls::Certificates;
 
 /// How long one case may take.
 pub(super) const CASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,16 +33,20 @@ pub(super) fn run(session: &mut Session) {
     if !cases.iter().any(|case| session.report.wants(case)) {
         return;
     }
-    let (scaling, others): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| *case == SCALING);
-    match server(&session.binaries) {
-        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &others, server.port()),
-        Err(error) => session.report.broken("ours", &error),
-    }
-    let mut limited = server_on(&binary, 0);
-    limited.arg("--max_concurrent_streams_limit=2");
-    match Server::start_announced(&mut limited) {
-        Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &scaling, server.port()),
-        Err(error) => session.report.broken("ours", &error),
+    let certificates = match Certificates::make(&session.peers) {
+        Ok(certificates) => certificates,
+        Err(error) => return session.report.broken("ours", &error),
+    };
+    for tls in [None, Some(&certificates)] {
+        let (scaling, others): (Vec<_>, Vec<_>) = cases.iter().copied().partition(|case| *case == SCALING);
+        for (cases, limit) in [(others, None), (scaling, Some("--max_concurrent_streams_limit=2"))] {
+            let mut server = server_on(&binary, 0);
+            server.args(limit).args(tls.into_iter().flat_map(Certificates::server_flags));
+            match Server::start_announced(&mut server) {
+                Ok(server) => run_our_client(session, "ours", Direction::OursToOurs, &cases, (server.port(), tls)),
+                Err(error) => session.report.broken("ours", &error),
+            }
+        }
     }
 }
 
@@ -61,12 +66,19 @@ fn server_on(binary: &Path, port: u16) -> Command {
     server
 }
 
-/// Our interop client, case by case, against a server.
-pub(super) fn run_our_client(session: &mut Session, peer: &str, direction: Direction, cases: &[&str], port: u16) {
+/// Our interop client, case by case, against the server on a port, with TLS where there are certificates.
+pub(super) fn run_our_client(
+    session: &mut Session,
+    peer: &str,
+    direction: Direction,
+    cases: &[&str],
+    (port, tls): (u16, Option<&Certificates>),
+) {
     for case in cases {
         if session.report.wants(case) {
             let mut client = Command::new(session.binaries.join("interop_client"));
             client.args(["--server_host=127.0.0.1", &format!("--server_port={port}"), &format!("--test_case={case}")]);
+            client.args(tls.into_iter().flat_map(Certificates::client_flags));
             if *case == SCALING {
                 client.arg(SCALES);
             }
@@ -74,7 +86,12 @@ pub(super) fn run_our_client(session: &mut Session, peer: &str, direction: Direc
                 client.arg(LOAD_BALANCER);
             }
             let result = process::run(&mut client, CASE_TIMEOUT).map(drop);
-            session.report.note(peer, direction, case, result);
+            session.report.note(peer, direction, &name(case, tls), result);
         }
     }
+}
+
+/// What a case is called in the report.
+pub(super) fn name(case: &str, tls: Option<&Certificates>) -> String {
+    if tls.is_some() { format!("{case} over TLS") } else { case.to_owned() }
 }
