@@ -176,3 +176,14 @@ async fn the_calls_of_an_old_connection_end_with_its_grace() {
     assert_eq!(status.code(), Code::Unavailable);
     assert!((140..=160).contains(&whole(began)), "{}", whole(began));
 }
+
+#[tokio::test]
+async fn a_client_that_measures_how_fast_large_responses_come_is_not_sent_away() {
+    let server = serve(Server::builder()).await;
+    let channel = callwright_tests::support::channel_to(&server);
+    let text = "x".repeat(300_000);
+    let calls = (0..200).map(|_| callwright_tests::support::say(&channel, &text).into_future());
+    for reply in futures_util::future::join_all(calls).await {
+        assert_eq!(reply.unwrap().len(), text.len());
+    }
+}

@@ -157,6 +157,8 @@ pub struct Stats {
     pub pings_sent: u64,
     /// PINGs of the peer, answers left out.
     pub pings_received: u64,
+    /// Header lists of this side, trailers included.
+    pub headers_sent: u64,
     /// DATA frames of this side.
     pub data_frames_sent: u64,
     /// DATA frames of the peer.

@@ -119,6 +119,7 @@ impl Connection {
     }
 
     pub(super) fn write_headers(&mut self, id: u32, pseudo: Pseudo<'_>, fields: &Fields, end: bool) {
+        self.stats.headers_sent += 1;
         self.block.clear();
         head::encode(pseudo, fields, &mut self.encoder, &mut self.block);
         let (block, max_frame) = (&self.block, self.peer.max_frame);

@@ -301,7 +301,7 @@ impl Driver {
                 heartbeat.hear(now);
             }
             if let Some(strikes) = &mut self.strikes
-                && strikes.are_out(self.engine.stats().pings_received, now, !self.entries.is_empty())
+                && strikes.are_out(self.engine.stats(), now, !self.entries.is_empty())
             {
                 self.engine.go_away(ErrorCode::ENHANCE_YOUR_CALM, TOO_MANY_PINGS);
                 self.engine.handle_close();
@@ -473,11 +473,6 @@ impl Driver {
     /// Sends what was taken out of a stream; with `ends` it is all.
     fn send_leaving(&mut self, id: u32, ends: bool) {
         let Leaving { head, data, trailers, .. } = &mut self.leaving;
-        if let Some(strikes) = &mut self.strikes
-            && (head.is_some() || !data.is_empty() || trailers.is_some())
-        {
-            strikes.sends();
-        }
         let mut ended = false;
         if let Some(Head { status, headers, end }) = head.take() {
             self.engine.respond(id, status, &headers, end);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use callwright_http2::Stats;
 use tokio::time::Instant;
 
 use crate::transport::KeepaliveEnforcement;
@@ -19,27 +20,23 @@ pub(super) struct Strikes {
     seen: u64,
     last_at: Option<Instant>,
     strikes: u32,
-    /// Something was sent since: a PING may be meant to measure how that went.
-    sent: bool,
+    /// How many frames of headers and data had left by then. With more of them a PING may be meant to measure how those went.
+    sent: u64,
 }
 
 impl Strikes {
     pub(super) fn new(enforcement: KeepaliveEnforcement) -> Strikes {
-        Strikes { enforcement, seen: 0, last_at: None, strikes: 0, sent: false }
+        Strikes { enforcement, seen: 0, last_at: None, strikes: 0, sent: 0 }
     }
 
-    /// Headers or data leave.
-    pub(super) fn sends(&mut self) {
-        self.sent = true;
-    }
-
-    /// So many PINGs have come by now. Whether that is too many.
-    pub(super) fn are_out(&mut self, received: u64, now: Instant, has_calls: bool) -> bool {
-        let new = received - self.seen;
-        self.seen = received;
+    /// Whether the PINGs that have come by now are too many.
+    pub(super) fn are_out(&mut self, stats: Stats, now: Instant, has_calls: bool) -> bool {
+        let new = stats.pings_received - self.seen;
+        self.seen = stats.pings_received;
+        let sent = stats.headers_sent + stats.data_frames_sent;
         for _ in 0..new.min(u64::from(FORGIVEN) + 2) {
             let last_at = self.last_at.replace(now);
-            if std::mem::take(&mut self.sent) {
+            if std::mem::replace(&mut self.sent, sent) != sent {
                 self.strikes = 0;
                 continue;
             }
