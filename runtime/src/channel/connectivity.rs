@@ -468,7 +468,7 @@ impl Core {
         let waiting = inner.queue.take_all();
         drop(inner);
         let status = Status::unavailable(
-            "the task that connects the channel has ended: its Tokio runtime was shut down, or built without enable_all()",
+            "the task that connects the channel has ended: its Tokio runtime was shut down, or built without enable_all(), or its resolver or balancer panicked",
         );
         for call in waiting {
             call.leave_queue(Err(status.clone()));

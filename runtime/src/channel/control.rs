@@ -33,8 +33,16 @@ pub(super) async fn run(core: Arc<Core>, events: (mpsc::UnboundedSender<Event>, 
     tokio::select! {
         () = core.ended() => {}
         // It has told the channel so; what the channel has by now belongs to another task.
-        () = Control::new(&core, events).run() => abandon.disarm(),
+        over = Control::new(&core, events).run() => if let Over::Resting = over { abandon.disarm() },
     }
+}
+
+/// Why the task of a channel ends by itself.
+enum Over {
+    /// Nobody uses the channel.
+    Resting,
+    /// A resolver or a subchannel did.
+    Panicked,
 }
 
 struct Control {
@@ -69,7 +77,7 @@ impl Control {
         Control { balancers: Balancers::default(), endpoints: Vec::new(), events, quiet: core.quiet(), reach }
     }
 
-    async fn run(mut self) {
+    async fn run(mut self) -> Over {
         self.start_resolver();
         loop {
             let idle_at = self.quiet.next_look();
@@ -79,11 +87,16 @@ impl Control {
                     self.reach.wake_at = None;
                     self.balancers.each(&mut self.reach, |balancer, control| balancer.wake(control));
                 }
-                // Those that have ended are let go of.
-                Some(_) = self.reach.tasks.join_next() => {}
+                // Those that have ended are let go of. A panic (of a resolver, say) ends this task as if its runtime had gone: nothing
+                // more would come of what panicked.
+                Some(ended) = self.reach.tasks.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        return Over::Panicked;
+                    }
+                }
                 () = sleep_until(idle_at) => {
                     if self.reach.core.rest(&mut self.quiet) {
-                        return;
+                        return Over::Resting;
                     }
                 }
             }

@@ -21,6 +21,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use tokio::time::Instant;
 
+use super::abort::AbortOnDrop;
 use super::configured::CallConfig;
 use super::connectivity::{Core, Lease, Started, closed};
 use super::opened::Opened;
@@ -33,7 +34,7 @@ use crate::compression::Compressor;
 use crate::metadata::Metadata;
 use crate::stats::Moment;
 use crate::status::{Code, Status, wire};
-use crate::transport::{Event, StreamError};
+use crate::transport::{Event, Fields, StreamError};
 use crate::waker_slot::WakerSlot;
 use again::Retry;
 use hedges::Hedges;
@@ -104,6 +105,8 @@ struct State {
     /// Whether this stream's half-close is on its way.
     end_sent: bool,
     retry: Retry,
+    /// Ends the wait for the next attempt, or what this one has for its answer.
+    timer: Option<AbortOnDrop>,
     receiver: WakerSlot,
     sender: WakerSlot,
 }
@@ -117,6 +120,7 @@ impl State {
             attempt: 0,
             end_sent: false,
             retry: Retry::default(),
+            timer: None,
             receiver: WakerSlot::default(),
             sender: WakerSlot::default(),
         }
@@ -294,11 +298,8 @@ impl Exchange {
     fn takes_again(self: &Arc<Self>, state: &mut State, event: &Event) -> bool {
         match event {
             // Anything else commits the call to the attempt (gRFC A6).
-            Event::Headers { headers, end: true, .. } if state.replay.is_some() && self.applied.get().is_some() => {
-                match wire::decode(headers.iter()) {
-                    Some(Err(status)) => self.try_again(state, &status),
-                    Some(Ok(_)) | None => false,
-                }
+            Event::Headers { status, headers, end: true } if state.replay.is_some() && self.applied.get().is_some() => {
+                status_alone(*status, headers).is_some_and(|status| self.try_again(state, &status))
             }
             _ => false,
         }
@@ -456,6 +457,7 @@ impl Exchange {
             throttle.succeeded();
         }
         self.core().stats().counter().end(code == Code::Ok);
+        state.timer = None;
         let mut before = std::mem::replace(&mut state.phase, Phase::Over(status));
         if let Phase::Open(opened) = &mut before {
             opened.record.end(code, trailing);
@@ -535,6 +537,15 @@ impl fmt::Debug for Exchange {
 
 fn ended_early() -> Status {
     Status::cancelled("the server ended the call before it had all messages; the receiving half has its status")
+}
+
+/// What a response of headers alone ends its call with, where that is not OK.
+fn status_alone(http: u16, headers: &Fields) -> Option<Status> {
+    match wire::decode(headers.iter()) {
+        Some(status) => status.err(),
+        None if http == 200 => None,
+        None => Some(Status::new(Code::from_http(http), format!("HTTP status {http}"))),
+    }
 }
 
 /// Keeps a message; what is too much commits the call to the attempt that it has.

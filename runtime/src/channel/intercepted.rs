@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Channel;
+use super::abort::AbortOnDrop;
 use super::call::{Begun, begin};
-use super::connectivity::runtime;
+use super::connectivity::{closed, runtime};
 use super::deadline::DeadlineTimer;
 use super::interceptor::{
     AnyMessage, CallDetails, Interceptors, Makes, Next, RequestMessages, ResponseMessages, ResponseSource,
@@ -184,16 +184,23 @@ impl<Req: Send + 'static, Res: Send + 'static> Interception<Req, Res> {
         let deadline = self.options.deadline();
         let (details, requests) = (self.details()?, RequestMessages::stream(requests));
         let (told, started) = oneshot::channel();
+        let (says_all, all_said) = oneshot::channel();
         let task = runtime.spawn(async move {
-            let responses = self.intercept(details, requests).await;
+            let responses = tokio::select! {
+                responses = self.intercept_while_open(details, requests) => responses,
+                status = dropped(all_said) => Err(status),
+            };
             let _ = told.send(responses);
         });
-        let abort = AbortOnDrop(task.abort_handle());
+        let abort = AbortOnDrop::new(task);
         let started = async move {
             let _abort = abort;
             started.await.unwrap_or_else(|_| Err(Status::internal("an interceptor panicked")))
         };
-        Ok((Outlet { sender, codec, finished: false, next_plain: false }, Intercepted::new(deadline, started)))
+        Ok((
+            Outlet { sender, codec, deadline, says_all: Some(says_all), next_plain: false },
+            Intercepted::new(deadline, started),
+        ))
     }
 
     fn prepare(self, requests: RequestMessages) -> Result<Intercepted, Status> {
@@ -202,13 +209,25 @@ impl<Req: Send + 'static, Res: Send + 'static> Interception<Req, Res> {
             runtime()?;
         }
         let details = self.details()?;
-        Ok(Intercepted::new(deadline, async move { self.intercept(details, requests).await }))
+        Ok(Intercepted::new(deadline, async move { self.intercept_while_open(details, requests).await }))
     }
 
     fn details(&self) -> Result<CallDetails, Status> {
         match &self.options.failure {
             Some(status) => Err(status.clone()),
             None => Ok(self.options.details(self.method.path())),
+        }
+    }
+
+    /// Makes the call, unless the channel is closed before that.
+    async fn intercept_while_open(
+        &self,
+        details: CallDetails,
+        requests: RequestMessages,
+    ) -> Result<ResponseMessages, Status> {
+        tokio::select! {
+            responses = self.intercept(details, requests) => responses,
+            () = self.channel.lease().core().ended() => Err(closed()),
         }
     }
 
@@ -241,9 +260,17 @@ impl<Req: Send + 'static, Res: Send + 'static> Makes for Interception<Req, Res> 
             let Begun { exchange, reader, request_codec, response_codec } = begin(&channel, method, None, options)?;
             let sender = RequestSender::new(exchange, request_codec);
             let pump = runtime()?.spawn(pump(sender, requests));
-            let pump = Some(AbortOnDrop(pump.abort_handle()));
+            let pump = Some(AbortOnDrop::new(pump));
             Ok(ResponseMessages::new(Wire { reader, codec: response_codec, pump }))
         })
+    }
+}
+
+/// Resolves when the requests' sender is dropped before it has said that there are no more.
+async fn dropped(all_said: oneshot::Receiver<()>) -> Status {
+    match all_said.await {
+        Ok(()) => std::future::pending().await,
+        Err(_) => Status::cancelled("the request sender was dropped before finish()"),
     }
 }
 
@@ -323,7 +350,9 @@ impl<Res: Send + 'static> ResponseSource for Wire<Res> {
 pub(super) struct Outlet<T: 'static> {
     sender: mpsc::Sender<Sent>,
     codec: SharedCodec<T>,
-    finished: bool,
+    deadline: Option<Instant>,
+    /// Taken when all is said; dropped before that, the call is cancelled.
+    says_all: Option<oneshot::Sender<()>>,
     pub(super) next_plain: bool,
 }
 
@@ -337,7 +366,13 @@ impl<T: Send + 'static> Outlet<T> {
     pub(super) async fn send(&mut self, message: T) -> Result<(), Status> {
         let over = || Status::cancelled("the call ended before it had all messages; the receiving half has its status");
         // Room first, so that a message is either not touched or goes out.
-        let place = self.sender.reserve().await.map_err(|_| over())?;
+        let place = match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, self.sender.reserve())
+                .await
+                .map_err(|_| Status::deadline_exceeded("deadline exceeded while the call took no more messages"))?,
+            None => self.sender.reserve().await,
+        };
+        let place = place.map_err(|_| over())?;
         let mut message = AnyMessage::shared(message, self.codec.clone());
         message.compressed = !std::mem::take(&mut self.next_plain);
         place.send(Sent::Message(message));
@@ -347,9 +382,8 @@ impl<T: Send + 'static> Outlet<T> {
 
 impl<T: 'static> Outlet<T> {
     pub(super) fn finish(&mut self) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
+        let Some(says_all) = self.says_all.take() else { return };
+        let _ = says_all.send(());
         if let Err(mpsc::error::TrySendError::Full(end)) = self.sender.try_send(Sent::Finished)
             && let Ok(runtime) = runtime()
         {
@@ -358,15 +392,5 @@ impl<T: 'static> Outlet<T> {
                 let _ = sender.send(end).await;
             });
         }
-    }
-}
-
-/// Ends a task that nobody waits for any more.
-#[derive(Debug)]
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

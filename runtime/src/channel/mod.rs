@@ -1,5 +1,6 @@
 //! The client's side: a [`Channel`], and the calls that go out on it.
 
+mod abort;
 mod backoff;
 pub mod balancer;
 mod builder;

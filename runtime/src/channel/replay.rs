@@ -87,7 +87,22 @@ impl Replay {
 
     /// Whether `size` bytes more can be kept.
     pub(super) fn has_room_for(&self, size: usize) -> bool {
-        self.first.as_ref().map_or(0, Bytes::len) + self.rest.len() + size <= self.limit
+        self.size() + size <= self.limit
+    }
+
+    /// Whether it is more than may be sent again as a policy says: a first message that is large is kept for as long as no server
+    /// may have seen it.
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.size() > self.limit
+    }
+
+    /// How large the first message is, with its prefix, in bytes.
+    pub(super) fn first_size(&self) -> usize {
+        self.first.as_ref().map_or(0, Bytes::len)
+    }
+
+    fn size(&self) -> usize {
+        self.first_size() + self.rest.len()
     }
 }
 

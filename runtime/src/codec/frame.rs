@@ -14,7 +14,7 @@ use crate::spare_memory;
 use crate::status::Status;
 
 /// What is before each message.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 const COMPRESSED: u8 = 1;
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{Balancer, ChannelControl, Endpoint, Pick, PickArgs, Picker, Subchannel, SubchannelState};
 use crate::address::Address;
 use crate::call::ConnectivityState;
+use crate::channel::backoff::LONGEST;
 use crate::channel::subchannel::WeakSubchannel;
 use crate::service_config::OutlierDetectionSettings;
 use crate::status::Status;
@@ -65,7 +66,7 @@ impl OutlierDetection {
             self.with_child(control, |child, control| child.subchannel_changed(&subchannel, &state, control));
         }
         self.watch.subchannels.retain(|_, watched| watched.subchannel.upgrade().is_some());
-        let next = now + self.watch.settings.interval;
+        let next = now + self.watch.settings.interval.min(LONGEST);
         self.compare_at = Some(next);
         control.wake_at(next);
     }
@@ -113,7 +114,7 @@ impl Balancer for OutlierDetection {
             }
         }
         if self.compare_at.is_none() && self.watch.ejects() {
-            let first = Instant::now() + self.watch.settings.interval;
+            let first = Instant::now() + self.watch.settings.interval.min(LONGEST);
             self.compare_at = Some(first);
             control.wake_at(first);
         }
@@ -159,6 +160,7 @@ struct WatchingControl<'a> {
 impl ChannelControl for WatchingControl<'_> {
     fn create_subchannel(&mut self, address: &Address) -> Subchannel {
         let subchannel = self.control.create_subchannel(address);
+        self.watch.subchannels.retain(|_, watched| watched.subchannel.upgrade().is_some());
         if let Some(server) = self.watch.servers.get(address) {
             let watched =
                 Watched { subchannel: subchannel.downgrade(), state: SubchannelState::Idle, server: server.clone() };

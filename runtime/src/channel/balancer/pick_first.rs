@@ -203,7 +203,7 @@ impl Balancer for PickFirst {
                 let first = self.candidates[at].failure.replace(status.clone()).is_none();
                 match &self.pass {
                     // The one that was tried last, or the last that was not known to fail.
-                    Some(pass) if first && (pass.next == at + 1 || pass.next == self.candidates.len()) => {
+                    Some(pass) if pass.next == self.candidates.len() || first && pass.next == at + 1 => {
                         self.advance(control);
                     }
                     Some(_) => {}

@@ -11,6 +11,7 @@ use super::children::{Change, ReadyChild, Spread, Spreading};
 use super::round_robin::first_with_room;
 use super::{ChannelControl, Pick, PickArgs, Picker, Subchannel};
 use crate::call::ConnectivityState;
+use crate::channel::backoff::LONGEST;
 use crate::channel::subchannel::{LoadReport, LoadWatch};
 use crate::service_config::WeightedRoundRobinSettings;
 use load::Weight;
@@ -48,7 +49,7 @@ impl WeightedRoundRobin {
             settings: self.settings.clone(),
         };
         control.update_state(ConnectivityState::Ready, Arc::new(picker));
-        let next = now + self.settings.weight_update_period;
+        let next = now + self.settings.weight_update_period.min(LONGEST);
         self.update_at = Some(next);
         control.wake_at(next);
     }

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::{Exchange, Phase, State};
 use crate::call::ConnectivityState;
-use crate::channel::connectivity::runtime;
+use crate::channel::abort::AbortOnDrop;
+use crate::channel::connectivity::{closed, runtime};
+use crate::channel::replay::Replay;
 use crate::channel::service_config::RetryPolicy;
 use crate::status::Status;
 use crate::transport::StreamError;
@@ -75,13 +79,8 @@ impl Exchange {
         self.previous_attempts.fetch_add(1, Ordering::Relaxed);
         state.start_anew();
         state.phase = Phase::Waiting;
-        let (call, attempt) = (Arc::downgrade(self), state.attempt);
-        runtime.spawn(async move {
-            tokio::time::sleep(delay).await;
-            if let Some(call) = call.upgrade() {
-                call.go_on(attempt);
-            }
-        });
+        let attempt = state.attempt;
+        state.timer = Some(self.later(&runtime, delay, move |call| call.go_on(attempt)));
         true
     }
 
@@ -89,7 +88,7 @@ impl Exchange {
     fn next_delay(&self, state: &mut State, status: &Status) -> Option<Duration> {
         let applied = self.applied.get()?;
         let policy = applied.config.method.as_ref()?.retry_policy()?;
-        let committed = state.replay.is_none();
+        let committed = state.replay.as_ref().is_none_or(Replay::is_over_limit);
         if committed || self.core().state() == ConnectivityState::Shutdown {
             return None;
         }
@@ -114,6 +113,28 @@ impl Exchange {
         }
     }
 
+    /// Has something done after a while, unless the call has ended by then or what is given is dropped. A channel that is closed
+    /// meanwhile ends the call.
+    pub(super) fn later(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        delay: Duration,
+        what: impl FnOnce(Arc<Exchange>) + Send + 'static,
+    ) -> AbortOnDrop {
+        let (call, core) = (Arc::downgrade(self), self.core().clone());
+        AbortOnDrop::new(runtime.spawn(async move {
+            let is_due = tokio::select! {
+                () = tokio::time::sleep(delay) => true,
+                () = core.ended() => false,
+            };
+            match call.upgrade() {
+                Some(call) if is_due => what(call),
+                Some(call) => call.terminate(closed()),
+                None => {}
+            }
+        }))
+    }
+
     /// The wait before an attempt is over.
     fn go_on(self: Arc<Self>, attempt: u32) {
         let mut state = self.lock();
@@ -126,22 +147,17 @@ impl Exchange {
     }
 
     /// Gives an attempt that has just begun as long as its policy says to be answered.
-    pub(super) fn bound_attempt(self: &Arc<Self>, state: &State) {
+    pub(super) fn bound_attempt(self: &Arc<Self>, state: &mut State) {
         let policy = self.method_config().and_then(|method| method.retry_policy());
         let (Some(timeout), Ok(runtime)) = (policy.and_then(RetryPolicy::per_attempt_timeout), runtime()) else {
             return;
         };
-        let (call, attempt) = (Arc::downgrade(self), state.attempt);
-        runtime.spawn(async move {
-            tokio::time::sleep(timeout).await;
-            if let Some(call) = call.upgrade() {
-                call.give_up_attempt(attempt, timeout);
-            }
-        });
+        let attempt = state.attempt;
+        state.timer = Some(self.later(&runtime, timeout, move |call| call.give_up_attempt(attempt, timeout)));
     }
 
     /// The attempt was not answered in time: it is made again, if it may be; else it goes on.
-    fn give_up_attempt(self: &Arc<Self>, attempt: u32, timeout: Duration) {
+    fn give_up_attempt(self: Arc<Self>, attempt: u32, timeout: Duration) {
         let mut state = self.lock();
         let Phase::Open(opened) = &state.phase else { return };
         if state.attempt != attempt || state.replay.is_none() {

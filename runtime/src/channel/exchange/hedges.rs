@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::again::Pushback;
-use super::{Exchange, Phase, State};
+use super::{Exchange, Phase, State, status_alone};
+use crate::channel::abort::AbortOnDrop;
 use crate::channel::balancer::PickArgs;
 use crate::channel::configured::Configured;
 use crate::channel::connectivity::{Core, Started, runtime};
@@ -20,7 +21,7 @@ use crate::channel::queue::{QueuedCall, Ticket};
 use crate::channel::replay::{Position, Replay};
 use crate::channel::service_config::HedgingPolicy;
 use crate::channel::throttle::Throttle;
-use crate::status::{Status, wire};
+use crate::status::Status;
 use crate::transport::Event;
 use crate::transport::client::RequestHead;
 
@@ -29,6 +30,9 @@ pub(super) struct Hedges {
     attempts: Vec<Attempt>,
     /// Whether a server asked for no more of them.
     stopped: bool,
+    /// Makes the next when its time has come.
+    timer: Option<AbortOnDrop>,
+    last: Option<Status>,
 }
 
 struct Attempt {
@@ -65,7 +69,8 @@ impl Exchange {
         if self.hedging_policy().is_none() || runtime().is_err() {
             return false;
         }
-        self.lock().phase = Phase::Hedging(Box::new(Hedges { attempts: Vec::new(), stopped: false }));
+        self.lock().phase =
+            Phase::Hedging(Box::new(Hedges { attempts: Vec::new(), stopped: false, timer: None, last: None }));
         self.clone().hedge_more();
         true
     }
@@ -88,6 +93,12 @@ impl Exchange {
                     && number < policy.max_attempts() as usize
                     && self.throttle().is_none_or(|throttle| throttle.allows());
             if !allowed {
+                if number > 0 && hedges.attempts.iter().all(|attempt| matches!(attempt.stage, Stage::Failed)) {
+                    let status = hedges.last.take().unwrap_or_else(|| Status::unavailable("all attempts failed"));
+                    self.end_hedges(&mut state, status);
+                    state.receiver.wake();
+                    state.sender.wake();
+                }
                 return;
             }
             hedges.attempts.push(Attempt { ticket: self.core().ticket(), stage: Stage::Queued });
@@ -96,18 +107,15 @@ impl Exchange {
         self.enqueue_hedge(number);
     }
 
-    /// Has attempt `number` made after a while, if it was not by then.
-    fn hedge_after(self: &Arc<Self>, number: usize, delay: Duration) {
+    /// Has attempt `number` made after a while, if it was not by then; in place of what was said of it before.
+    fn hedge_after(self: &Arc<Self>, hedges: &mut Hedges, number: usize, delay: Duration) {
         let Ok(runtime) = runtime() else { return };
-        let call = Arc::downgrade(self);
-        runtime.spawn(async move {
-            tokio::time::sleep(delay).await;
-            let Some(call) = call.upgrade() else { return };
+        hedges.timer = Some(self.later(&runtime, delay, move |call| {
             let due = matches!(&call.lock().phase, Phase::Hedging(hedges) if hedges.attempts.len() == number);
             if due {
                 call.hedge_more();
             }
-        });
+        }));
     }
 
     fn enqueue_hedge(self: &Arc<Self>, number: usize) {
@@ -144,8 +152,9 @@ impl Exchange {
                     return Poll::Ready(());
                 }
                 Verdict::Next(delay) => {
-                    let Phase::Hedging(hedges) = &state.phase else { return Poll::Ready(()) };
-                    self.hedge_after(hedges.attempts.len(), delay);
+                    let Phase::Hedging(hedges) = &mut state.phase else { return Poll::Ready(()) };
+                    let number = hedges.attempts.len();
+                    self.hedge_after(hedges, number, delay);
                 }
             }
         }
@@ -159,7 +168,7 @@ impl Exchange {
                 Poll::Pending => continue,
                 Poll::Ready(Ok(event)) => {
                     let status = match &event {
-                        Event::Headers { headers, end: true, .. } => wire::decode(headers.iter()).and_then(Result::err),
+                        Event::Headers { status, headers, end: true } => status_alone(*status, headers),
                         _ => None,
                     };
                     match status.filter(|status| self.is_non_fatal(status)) {
@@ -189,6 +198,7 @@ impl Exchange {
     fn after_failure(&self, hedges: &mut Hedges, status: Status) -> Verdict {
         let allowed = self.throttle().is_none_or(|throttle| throttle.failed());
         let pushback = Pushback::of(&status);
+        hedges.last = Some(status.clone());
         hedges.stopped |= !allowed || pushback == Pushback::Never;
         let most = self.hedging_policy().map_or(1, |policy| policy.max_attempts() as usize);
         let more = !hedges.stopped && hedges.attempts.len() < most;
@@ -209,7 +219,10 @@ impl Exchange {
     /// One attempt is the call's from now on; the others are given up.
     fn commit(&self, state: &mut State, number: usize) {
         let Phase::Hedging(hedges) = &mut state.phase else { return };
-        let mut hedges = std::mem::replace(hedges, Box::new(Hedges { attempts: Vec::new(), stopped: true }));
+        let mut hedges = std::mem::replace(
+            hedges,
+            Box::new(Hedges { attempts: Vec::new(), stopped: true, timer: None, last: None }),
+        );
         if number >= hedges.attempts.len() {
             return;
         }
@@ -342,13 +355,21 @@ impl QueuedCall for Hedge {
                     attempt.send(replay);
                 }
                 if let Some(policy) = call.hedging_policy() {
-                    call.hedge_after(self.number + 1, policy.delay());
+                    call.hedge_after(hedges, self.number + 1, policy.delay());
                 }
             }
             Err(status) => {
                 attempt.stage = Stage::Failed;
+                // What is wrong on this side ends no attempt that is under way.
+                if hedges.any_open() {
+                    hedges.stopped = true;
+                    return;
+                }
                 match call.is_non_fatal(&status).then(|| call.after_failure(hedges, status.clone())) {
-                    Some(Verdict::Next(delay)) => call.hedge_after(hedges.attempts.len(), delay),
+                    Some(Verdict::Next(delay)) => {
+                        let number = hedges.attempts.len();
+                        call.hedge_after(hedges, number, delay);
+                    }
                     Some(Verdict::Wait) => {}
                     _ => call.end_hedges(&mut state, status),
                 }

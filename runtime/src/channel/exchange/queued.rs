@@ -14,6 +14,7 @@ use crate::channel::configured::Configured;
 use crate::channel::opened::Opened;
 use crate::channel::queue::QueuedCall;
 use crate::channel::replay::Replay;
+use crate::codec::frame;
 use crate::metadata;
 use crate::status::Status;
 use crate::transport::client::RequestHead;
@@ -45,6 +46,15 @@ impl QueuedCall for Exchange {
     }
 
     fn head(&self, limit: usize) -> Result<RequestHead, Status> {
+        // A call that began before the service config was known has not been measured by it.
+        if self.began.is_some() {
+            let (size, most) = (self.lock().replay.as_ref().map_or(0, Replay::first_size), self.max_send_size());
+            if size.saturating_sub(frame::PREFIX) > most {
+                return Err(Status::resource_exhausted(format!(
+                    "the message is larger than the {most} bytes that the service config allows (maxRequestMessageBytes)"
+                )));
+            }
+        }
         self.head_of(self.previous_attempts.load(Ordering::Relaxed), limit)
     }
 
@@ -74,7 +84,7 @@ impl QueuedCall for Exchange {
                     let _ = opened.send.finish();
                 }
                 state.phase = Phase::Open(opened);
-                self.bound_attempt(&state);
+                self.bound_attempt(&mut state);
             }
             Err(status) => {
                 if !self.try_again(&mut state, &status) {

@@ -1,10 +1,15 @@
 //! The task that asks a channel's resolver: at first, when its answer may be old, and again after it failed.
 
+use std::time::Duration;
+
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Resolution, ResolveError, Resolver};
 use crate::channel::backoff::{Attempts, Backoff, LONGEST};
+
+/// How far attempts are apart at the least, however the backoff is set.
+const LEAST_GAP: Duration = Duration::from_millis(5);
 
 /// What the channel says to the task.
 #[derive(Debug, Default)]
@@ -48,7 +53,7 @@ pub(in crate::channel) async fn drive(
                 reset.as_mut().enable();
                 tell(Err(error));
                 tokio::select! {
-                    () = tokio::time::sleep_until(attempt.next_at) => {}
+                    () = tokio::time::sleep_until(attempt.next_at.max(Instant::now() + LEAST_GAP)) => {}
                     () = reset => attempts.reset(),
                 }
             }

@@ -14,7 +14,7 @@ use super::{Line, Link, SubchannelState, health, load};
 use crate::channel::backoff::{Attempt, Attempts};
 use crate::channel::connectivity::Core;
 use crate::status::Status;
-use crate::transport::client;
+use crate::transport::client::{self, Connection};
 use crate::transport::{ConnectError, Stage};
 
 /// How far attempts are apart at the least, even after one that succeeded: a server that takes connections and closes them at once
@@ -89,29 +89,20 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
     let mut lines = FuturesUnordered::new();
     link.lock().push(first.clone());
     lines.push(watch(first.clone(), core));
-    let service = core.health_check().filter(|_| link.watches_health.load(Ordering::Relaxed));
-    let connection = first.connection;
-    let mut health = pin!(match &service {
-        Some(service) => health::watch(&connection, core, service, |serves| {
-            enter(serves.map_or_else(SubchannelState::Unhealthy, |()| SubchannelState::Ready));
-        })
-        .fuse(),
-        None => {
-            enter(SubchannelState::Ready);
-            Fuse::terminated()
-        }
-    });
-    let mut load = pin!(match link.load.get() {
-        Some(watch) => load::watch(&connection, core, watch.clone()).fuse(),
-        None => Fuse::terminated(),
-    });
+    let mut watched = first.id;
+    let mut health = pin!(health(link, core, first.connection.clone(), enter));
+    let mut load = pin!(load(link, core, first.connection));
     let mut further = pin!(Fuse::terminated());
     loop {
         tokio::select! {
             Some(ended) = lines.next() => {
                 link.lock().retain(|line| line.id != ended);
-                if lines.is_empty() {
-                    return;
+                let Some(next) = link.lock().first().cloned() else { return };
+                if watched == ended {
+                    // The server is asked by way of another of its connections.
+                    watched = next.id;
+                    health.set(self::health(link, core, next.connection.clone(), enter));
+                    load.set(self::load(link, core, next.connection));
                 }
             }
             () = &mut health => {}
@@ -130,6 +121,35 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
                     core.drain();
                 }
             }
+        }
+    }
+}
+
+/// Tells how the server is, by its health check where it has one; never ends.
+async fn health(link: &Link, core: &Core, connection: Connection, enter: &impl Fn(SubchannelState)) {
+    match core.health_check().filter(|_| link.watches_health.load(Ordering::Relaxed)) {
+        Some(service) => {
+            health::watch(&connection, core, &service, |serves| {
+                enter(serves.map_or_else(SubchannelState::Unhealthy, |()| SubchannelState::Ready));
+            })
+            .await;
+        }
+        None => {
+            enter(SubchannelState::Ready);
+            // It does not keep the connection.
+            drop(connection);
+            std::future::pending().await
+        }
+    }
+}
+
+/// Has the server report its load, where somebody wants to know; never ends.
+async fn load(link: &Link, core: &Core, connection: Connection) {
+    match link.load.get() {
+        Some(watch) => load::watch(&connection, core, watch.clone()).await,
+        None => {
+            drop(connection);
+            std::future::pending().await
         }
     }
 }

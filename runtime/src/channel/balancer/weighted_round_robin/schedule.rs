@@ -28,7 +28,8 @@ impl Schedule {
         if known.len() < 2 {
             return Schedule { weights: vec![MAX; weights.len()], turn };
         }
-        let mean = known.iter().sum::<f64>() / known.len() as f64;
+        // Divided first: the sum of what servers report may be more than there are numbers for.
+        let mean = known.iter().map(|weight| weight / known.len() as f64).sum::<f64>();
         let bounded = |weight: f64| weight.clamp(mean * MIN_RATIO, mean * MAX_RATIO);
         let bounded: Vec<f64> = weights.iter().map(|weight| bounded(weight.unwrap_or(mean))).collect();
         let most = bounded.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -91,6 +92,13 @@ mod tests {
         assert_shares(&[Some(7.0), None, None], &[1.0 / 3.0; 3]);
         assert_shares(&[None, None], &[0.5, 0.5]);
         assert_eq!(Schedule::new(&[], 0).next(), 0);
+    }
+
+    #[test]
+    fn weights_whose_sum_is_infinite_do_not_stall_the_picks() {
+        let schedule = Schedule::new(&[Some(1.7e308), Some(1.7e308)], 0);
+        (0..100).for_each(|_| _ = schedule.next());
+        assert!(schedule.turn.load(Ordering::Relaxed) < 1000);
     }
 
     #[test]
