@@ -24,10 +24,11 @@ fn configured(target: &str, json: &str) -> ChannelBuilder {
     channel(target).service_config(ServiceConfig::from_json(json).unwrap())
 }
 
+/// A code, headers beside it, and how many milliseconds it takes.
+type Answered = (u32, &'static [(&'static str, &'static str)], u64);
+
 /// Answers each request with a code, some headers, after a delay; 0 is OK with a message.
-async fn server(
-    answers: &[(u32, &'static [(&'static str, &'static str)], u64)],
-) -> (String, mpsc::UnboundedReceiver<Instant>) {
+async fn server(answers: &[Answered]) -> (String, mpsc::UnboundedReceiver<Instant>) {
     let (seen, attempts) = mpsc::unbounded_channel();
     let next = Arc::new(Mutex::new(answers.to_vec()));
     let address = raw::server(move |_, _, _request, mut response| {
@@ -98,7 +99,7 @@ async fn closing_the_channel_ends_a_hedged_call_that_waits_for_its_next_attempt(
     assert_eq!(ended.unwrap().unwrap_err().code(), Code::Cancelled);
 }
 
-async fn tasks_left_by(json: &str, answers: &[(u32, &'static [(&'static str, &'static str)], u64)]) -> usize {
+async fn tasks_left_by(json: &str, answers: &[Answered]) -> usize {
     let (address, _attempts) = server(answers).await;
     let channel = configured(&address, json).build().unwrap();
     let _ = say(&channel, "warm").timeout(Duration::from_millis(100)).await;
