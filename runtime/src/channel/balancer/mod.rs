@@ -164,7 +164,7 @@ impl Picked {
     }
 
     /// Has `done` called when the call (this attempt of it, where it is made again) has ended, or did not go out on this
-    /// subchannel after all. What was asked for before is called first.
+    /// subchannel after all. What was asked for before is called first. As a picker it must not use the channel, nor wait.
     pub fn on_done(mut self, done: impl FnOnce(&CallOutcome<'_>) + Send + 'static) -> Self {
         self.on_done = Some(match self.on_done.take() {
             None => Box::new(done),
