@@ -98,11 +98,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The balancer that a service config asks for, or that the channel has where it says nothing.
-    pub(super) fn balancer(&self, config: &ServiceConfig) -> Result<Box<dyn Balancer>, String> {
-        let default = LoadBalancing::default();
-        let policy = config.load_balancing().or_else(|| self.service_config.load_balancing());
-        self.balancers.make(policy.unwrap_or(&default))
+    /// The load balancing that a service config asks for, or that the channel has where it says nothing.
+    pub(super) fn load_balancing(&self, config: &ServiceConfig) -> LoadBalancing {
+        config.load_balancing().or_else(|| self.service_config.load_balancing()).cloned().unwrap_or_default()
     }
 
     /// How many connections there may be to one address while this service config is in use.
@@ -376,7 +374,8 @@ impl ChannelBuilder {
             let config = service_config::parse(&json, &|name| settings.balancers.has(name));
             settings.service_config = Arc::new(config.map_err(|error| ChannelError::ServiceConfig(error.to_string()))?);
         }
-        settings.balancer(&settings.service_config).map_err(ChannelError::ServiceConfig)?;
+        let policy = settings.load_balancing(&settings.service_config);
+        settings.balancers.make(&policy).map_err(ChannelError::ServiceConfig)?;
         settings.messages.compressors.check(settings.messages.compression)?;
         if let Some(user_agent) = self.user_agent {
             settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}"))

@@ -137,8 +137,7 @@ type Deliveries = Vec<(Arc<dyn QueuedCall>, Result<Opened, Status>)>;
 impl Core {
     fn new(target: Target, settings: Settings) -> Self {
         let config = Configured::default();
-        let resolver = target.resolver(settings.connect.tunnel());
-        if !resolver.is_ok_and(|resolver| resolver.gives_service_config()) {
+        if !target.gives_service_config(settings.connect.tunnel()) {
             config.set(settings.service_config.clone());
         }
         config.connections().store(settings.connections(&settings.service_config), Ordering::Relaxed);

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::balancer::{ChannelControl, Picker, Standstill};
 use super::connectivity::{Core, Quiet};
 use super::resolver::{Endpoint, Resolution, ResolveError, drive};
-use super::service_config::LoadBalancing;
 use super::subchannel::{self, Subchannel, SubchannelState, WeakSubchannel};
 use crate::address::Address;
 use crate::call::ConnectivityState;
@@ -155,9 +154,8 @@ impl Control {
         if let Some(config) = config {
             let core = self.reach.core.clone();
             let settings = core.settings();
-            let default = LoadBalancing::default();
-            let policy = config.load_balancing().or(settings.service_config.load_balancing()).unwrap_or(&default);
-            if let Err(error) = self.balancers.choose(policy, &settings.balancers, &self.endpoints, &mut self.reach) {
+            let policy = settings.load_balancing(&config);
+            if let Err(error) = self.balancers.choose(&policy, &settings.balancers, &self.endpoints, &mut self.reach) {
                 if self.endpoints.is_empty() {
                     return self.unresolved(&format!("its service config cannot be used: {error}").into());
                 }

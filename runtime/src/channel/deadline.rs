@@ -7,6 +7,11 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep};
 
+/// The earliest of the deadlines that there are.
+pub(super) fn earliest(deadlines: [Option<Instant>; 2]) -> Option<Instant> {
+    deadlines.into_iter().flatten().min()
+}
+
 /// Waits for a deadline, which may become earlier meanwhile.
 #[derive(Default)]
 pub(super) struct DeadlineTimer {

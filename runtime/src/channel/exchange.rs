@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use super::abort::AbortOnDrop;
 use super::configured::CallConfig;
 use super::connectivity::{Core, Lease, Started, closed};
+use super::deadline::earliest;
 use super::opened::Opened;
 use super::queue::{QueuedCall, Ticket};
 use super::replay::Replay;
@@ -202,14 +203,18 @@ impl Exchange {
         Arc::new(Exchange { lease, ticket, request, applied, began, previous_attempts, state })
     }
 
-    /// Gives the call to the channel. Called without the lock.
+    /// Queues the call, or has it leave at once. Called without the lock.
     fn enqueue(self: Arc<Self>) {
-        let call: Arc<dyn QueuedCall> = self.clone();
-        match self.core().start(self.ticket, &call) {
-            Started::Open(opened) => self.leave_queue(Ok(opened)),
-            Started::Failed(status) => self.leave_queue(Err(status)),
+        self.give(self.ticket, self.clone(), |phase| !matches!(phase, Phase::Over(_)));
+    }
+
+    /// Gives the channel a call of this ticket, which is still wanted as long as the phase says so. Called without the lock.
+    fn give(&self, ticket: Ticket, call: Arc<dyn QueuedCall>, is_wanted: impl FnOnce(&Phase) -> bool) {
+        match self.core().start(ticket, &call) {
+            Started::Open(opened) => call.leave_queue(Ok(opened)),
+            Started::Failed(status) => call.leave_queue(Err(status)),
             // Whoever ended the call meanwhile looked for it in the queue before it was there.
-            Started::Queued if matches!(self.lock().phase, Phase::Over(_)) => self.core().forget(self.ticket),
+            Started::Queued if !is_wanted(&self.lock().phase) => self.core().forget(ticket),
             Started::Queued => {}
         }
     }
@@ -224,11 +229,7 @@ impl Exchange {
 
     /// When the call ends at the latest: as it says, or as the service config does.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let configured = self.applied.get().and_then(|applied| applied.deadline);
-        match (self.request.deadline, configured) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        earliest([self.request.deadline, self.applied.get().and_then(|applied| applied.deadline)])
     }
 
     /// What the service config says of the method.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::deadline::earliest;
 use super::interceptor::CallDetails;
 use crate::compression::Compression;
 use crate::credentials::CallCredentials;
@@ -69,9 +70,6 @@ impl CallOptions {
     pub(super) fn deadline(&self) -> Option<Instant> {
         // A timeout past what the clock can hold is no deadline.
         let by_timeout = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        match (by_timeout, self.deadline) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        earliest([by_timeout, self.deadline])
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Target {
     authority: Authority,
     /// Which service config of those in DNS is taken; none unless asked for.
     choice: Option<Choice>,
+    /// Whether its resolver may, where it is not a proxy's name that is looked up.
+    gives_service_config: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -79,9 +81,10 @@ impl Target {
         let problem = |problem: String| TargetError { target: text.to_owned(), problem };
         let meaning = meaning(text, resolvers).map_err(problem)?;
         let authority = authority(&meaning).map_err(problem)?;
-        let target = Target { text: text.to_owned(), meaning, authority, choice };
+        let mut target = Target { text: text.to_owned(), meaning, authority, choice, gives_service_config: false };
         // It is made again when the channel is used.
-        target.resolver(None).map_err(|error| problem(error.to_string()))?;
+        let resolver = target.resolver(None).map_err(|error| problem(error.to_string()))?;
+        target.gives_service_config = resolver.gives_service_config();
         Ok(target)
     }
 
@@ -105,6 +108,11 @@ impl Target {
             Meaning::Addresses(_) => "addresses".to_owned(),
             Meaning::Custom(uri, _) => format!("{} {:?}", uri.scheme(), uri.endpoint()),
         }
+    }
+
+    /// Whether the settings of calls may come with the addresses.
+    pub(super) fn gives_service_config(&self, proxy: Option<&Tunnel>) -> bool {
+        self.gives_service_config && proxy.is_none()
     }
 
     /// What finds the addresses: those of the proxy where there is one.

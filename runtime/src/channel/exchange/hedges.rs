@@ -15,7 +15,7 @@ use super::{Exchange, Phase, State, status_alone};
 use crate::channel::abort::AbortOnDrop;
 use crate::channel::balancer::PickArgs;
 use crate::channel::configured::Configured;
-use crate::channel::connectivity::{Core, Started, runtime};
+use crate::channel::connectivity::{Core, runtime};
 use crate::channel::opened::Opened;
 use crate::channel::queue::{QueuedCall, Ticket};
 use crate::channel::replay::{Position, Replay};
@@ -26,12 +26,14 @@ use crate::transport::Event;
 use crate::transport::client::RequestHead;
 
 /// The attempts of a call, as long as none is the call's.
+#[derive(Default)]
 pub(super) struct Hedges {
     attempts: Vec<Attempt>,
     /// Whether a server asked for no more of them.
     stopped: bool,
     /// Makes the next when its time has come.
     timer: Option<AbortOnDrop>,
+    /// How the one that failed last ended.
     last: Option<Status>,
 }
 
@@ -69,8 +71,7 @@ impl Exchange {
         if self.hedging_policy().is_none() || runtime().is_err() {
             return false;
         }
-        self.lock().phase =
-            Phase::Hedging(Box::new(Hedges { attempts: Vec::new(), stopped: false, timer: None, last: None }));
+        self.lock().phase = Phase::Hedging(Box::default());
         self.clone().hedge_more();
         true
     }
@@ -84,7 +85,7 @@ impl Exchange {
     /// Makes one attempt more, if there may be one. The one after it comes when this has been under way for a while.
     fn hedge_more(self: Arc<Self>) {
         let Some(policy) = self.hedging_policy() else { return };
-        let number = {
+        let (number, ticket) = {
             let mut state = self.lock();
             let Phase::Hedging(hedges) = &mut state.phase else { return };
             let number = hedges.attempts.len();
@@ -101,10 +102,12 @@ impl Exchange {
                 }
                 return;
             }
-            hedges.attempts.push(Attempt { ticket: self.core().ticket(), stage: Stage::Queued });
-            number
+            let ticket = self.core().ticket();
+            hedges.attempts.push(Attempt { ticket, stage: Stage::Queued });
+            (number, ticket)
         };
-        self.enqueue_hedge(number);
+        let hedge = Arc::new(Hedge { call: self.clone(), number });
+        self.give(ticket, hedge, |phase| matches!(phase, Phase::Hedging(_)));
     }
 
     /// Has attempt `number` made after a while, if it was not by then; in place of what was said of it before.
@@ -116,22 +119,6 @@ impl Exchange {
                 call.hedge_more();
             }
         }));
-    }
-
-    fn enqueue_hedge(self: &Arc<Self>, number: usize) {
-        let ticket = match &self.lock().phase {
-            Phase::Hedging(hedges) => hedges.attempts.get(number).map(|attempt| attempt.ticket),
-            _ => None,
-        };
-        let Some(ticket) = ticket else { return };
-        let hedge: Arc<dyn QueuedCall> = Arc::new(Hedge { call: self.clone(), number });
-        match self.core().start(ticket, &hedge) {
-            Started::Open(opened) => hedge.leave_queue(Ok(opened)),
-            Started::Failed(status) => hedge.leave_queue(Err(status)),
-            // Whoever ended the call meanwhile looked for it in the queue before it was there.
-            Started::Queued if !matches!(self.lock().phase, Phase::Hedging(_)) => self.core().forget(ticket),
-            Started::Queued => {}
-        }
     }
 
     /// Looks whether one of the attempts is the call's; ready when there is another phase.
@@ -219,10 +206,7 @@ impl Exchange {
     /// One attempt is the call's from now on; the others are given up.
     fn commit(&self, state: &mut State, number: usize) {
         let Phase::Hedging(hedges) = &mut state.phase else { return };
-        let mut hedges = std::mem::replace(
-            hedges,
-            Box::new(Hedges { attempts: Vec::new(), stopped: true, timer: None, last: None }),
-        );
+        let mut hedges = std::mem::take(hedges);
         if number >= hedges.attempts.len() {
             return;
         }
