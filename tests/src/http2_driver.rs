@@ -13,10 +13,11 @@ use tokio::time::{sleep_until, timeout};
 
 /// How much is read at once, in bytes.
 const READ: usize = 16 * 1024;
-/// How long the peer has to take the last bytes and close, once this side is done.
+/// How long the peer has to take the last bytes and close, once this side is done; it may ask more before it does.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Drives a connection until it is done, its peer closes, or `handle` breaks off; `handle` sees every event.
+/// Drives a connection until it is done, or its peer closes, or a second after `handle` has broken off; `handle` sees every
+/// event. The second is the peer's: what it sends behind the end of a response, such as a PING, is answered as before.
 ///
 /// # Errors
 /// Where the socket fails.
@@ -28,21 +29,25 @@ pub async fn drive(
     socket.set_nodelay(true)?;
     let (mut reader, mut writer) = socket.into_split();
     let mut arrived = BytesMut::with_capacity(READ);
-    let mut ended = false;
+    let mut closed = false;
+    let mut lingers_until = None;
     loop {
         while let Some(event) = connection.poll_event() {
-            ended |= handle(&mut connection, event).is_break();
+            if handle(&mut connection, event).is_break() && lingers_until.is_none() {
+                lingers_until = Some(Instant::now() + LINGER);
+            }
         }
+        let ended = closed || lingers_until.is_some_and(|until| Instant::now() >= until);
         let wants_write = connection.poll_transmit().is_some();
         if ended || !wants_write && connection.is_done() || connection.error().is_some() {
             return close(&mut connection, reader, writer).await;
         }
-        let resumes = connection.poll_timeout();
+        let resumes = [connection.poll_timeout(), lingers_until].into_iter().flatten().min();
         tokio::select! {
             read = reader.read_buf(&mut arrived), if connection.wants_read() => {
                 if read? == 0 {
                     connection.handle_close();
-                    ended = true;
+                    closed = true;
                 }
             }
             written = write(&mut connection, &mut writer), if wants_write => written?,
