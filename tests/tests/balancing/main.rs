@@ -1,6 +1,7 @@
 //! Which of several servers a call goes to, and what becomes of it when servers come and go.
 
 mod connections;
+mod health;
 mod named;
 
 use std::collections::BTreeMap;
@@ -11,13 +12,13 @@ use std::time::Duration;
 use callwright::balancer::{
     Balancer, CallOutcome, ChannelControl, Pick, PickArgs, Picked, Picker, Subchannel, SubchannelState,
 };
-use callwright::health::Health;
 use callwright::orca::{OrcaService, ServerMetrics};
 use callwright::resolver::Endpoint;
 use callwright::service_config::{
-    FailurePercentageEjection, HealthCheckConfig, LeastRequestSettings, LoadBalancing, OutlierDetectionSettings,
-    ServiceConfig, WeightedRoundRobinSettings,
+    FailurePercentageEjection, LeastRequestSettings, LoadBalancing, OutlierDetectionSettings,
+    WeightedRoundRobinSettings,
 };
+use callwright::stats::ChannelStats;
 use callwright::{Channel, ChannelBuilder, Code, ConnectivityState, Server};
 use callwright_tests::support::{RefusedPort, channel, say, serve, serve_on};
 use named::{Named, names, serve_named, spread};
@@ -182,10 +183,27 @@ async fn no_call_goes_to_an_address_that_is_known_to_be_dead() {
 
 /// How many of a channel's subchannels are READY.
 fn connected(channel: &Channel) -> usize {
+    let subchannels = stats(channel).subchannels();
+    subchannels.iter().filter(|subchannel| subchannel.state() == ConnectivityState::Ready).count()
+}
+
+fn stats(channel: &Channel) -> Arc<ChannelStats> {
     let (channels, _) = callwright::stats::channels(0, usize::MAX);
     let target = channel.target();
-    let stats = channels.into_iter().find(|stats| stats.target() == target).unwrap();
-    stats.subchannels().iter().filter(|subchannel| subchannel.state() == ConnectivityState::Ready).count()
+    channels.into_iter().find(|stats| stats.target() == target).unwrap()
+}
+
+/// Resolves when so many subchannels are READY; one that never is tells what became of it.
+async fn until_connected(channel: &Channel, count: usize) {
+    let all = async {
+        while connected(channel) < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(30), all).await.is_err() {
+        let traces: Vec<_> = stats(channel).subchannels().iter().map(|subchannel| subchannel.trace()).collect();
+        panic!("{:#?}", traces);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,9 +234,7 @@ async fn a_rolling_restart_under_load_loses_no_call() {
         let server = servers[round % 3].take().unwrap();
         server.shutdown(Duration::from_secs(10)).await;
         servers[round % 3] = Some(serve_on(addresses[round % 3]).await.0);
-        while connected(&channel) < 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_connected(&channel, 3).await;
     }
     stop.store(true, Ordering::Relaxed);
     let calls = pacer.await.unwrap();
@@ -332,45 +348,6 @@ async fn an_outlier_takes_no_calls_until_its_time_is_over() {
     servers[0].fail(false);
     // and comes back.
     while !round().await.contains_key("a") {}
-}
-
-#[tokio::test]
-async fn servers_that_say_they_do_not_serve_take_no_calls() {
-    let mut servers = Vec::new();
-    let reporters = [Health::new(), Health::new()];
-    for (name, health) in ["a", "b"].into_iter().zip(&reporters) {
-        health.set_not_serving("test");
-        servers.push(Named::start(name, Server::builder().add_service(health.service())).await);
-    }
-    let addresses: Vec<String> = servers.iter().map(Named::address).collect();
-    let config = ServiceConfig::new()
-        .with_load_balancing(LoadBalancing::round_robin())
-        .with_health_check(HealthCheckConfig::new("test"));
-    let target = target(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
-    let channel = channel(&target).service_config(config).build().unwrap();
-    let status = say(&channel, "name").await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("NOT_SERVING") && status.message().contains(&addresses[1]), "{status}");
-
-    let waiting = tokio::spawn(say(&channel, "name").wait_for_ready(true).into_future());
-    reporters[1].set_serving("test");
-    assert_eq!(waiting.await.unwrap().unwrap(), "b");
-    assert_eq!(names(&channel, 20).await.into_keys().collect::<Vec<_>>(), ["b"]);
-    reporters[0].set_serving("test");
-    while names(&channel, 20).await.len() < 2 {}
-    reporters[1].set_not_serving("test");
-    while names(&channel, 20).await.len() == 2 {}
-    assert_eq!(names(&channel, 20).await.into_keys().collect::<Vec<_>>(), ["a"]);
-}
-
-#[tokio::test]
-async fn a_server_without_health_checks_is_taken_to_serve() {
-    let named = serve_named("a").await;
-    let config = ServiceConfig::new()
-        .with_load_balancing(LoadBalancing::round_robin())
-        .with_health_check(HealthCheckConfig::new("test"));
-    let channel = channel(&target(&[&named.address()])).service_config(config).build().unwrap();
-    assert_eq!(say(&channel, "name").await.unwrap(), "a");
 }
 
 #[tokio::test]

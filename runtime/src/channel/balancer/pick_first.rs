@@ -187,9 +187,15 @@ impl Balancer for PickFirst {
         control: &mut dyn ChannelControl,
     ) {
         let Some(at) = self.candidates.iter().position(|candidate| candidate.subchannel == *subchannel) else { return };
-        self.candidates[at].state = state.clone();
+        let before = std::mem::replace(&mut self.candidates[at].state, state.clone());
         let is_selected = self.selected.is_some();
         match state {
+            // Its connection came up and was gone again before it could be told of.
+            SubchannelState::Idle if self.pass.is_some() && matches!(before, SubchannelState::Connecting) => {
+                (self.pass, self.failing) = (None, false);
+                self.look_again(control);
+                wait(control, ConnectivityState::Idle);
+            }
             _ if is_selected && !matches!(state, SubchannelState::Idle | SubchannelState::TransientFailure(_)) => {
                 self.tell(subchannel, state, control);
             }
