@@ -14,7 +14,7 @@ pub struct AnyMessage {
     message: Box<dyn Any + Send>,
     codec: Arc<dyn AnyCodec>,
     /// Whether it goes out uncompressed, or came so.
-    pub(in crate::channel) compressed: bool,
+    pub(crate) compressed: bool,
 }
 
 impl AnyMessage {
@@ -28,7 +28,7 @@ impl AnyMessage {
         AnyMessage::shared(message, SharedCodec::Shared(codec))
     }
 
-    pub(in crate::channel) fn shared<T: Send + 'static>(message: T, codec: SharedCodec<T>) -> AnyMessage {
+    pub(crate) fn shared<T: Send + 'static>(message: T, codec: SharedCodec<T>) -> AnyMessage {
         AnyMessage { message: Box::new(message), codec: Arc::new(OfType(codec)), compressed: true }
     }
 
@@ -66,7 +66,7 @@ impl AnyMessage {
     }
 
     /// The message for a call whose messages are of this type.
-    pub(in crate::channel) fn into_typed<T: 'static>(self) -> Result<T, Status> {
+    pub(crate) fn into_typed<T: 'static>(self) -> Result<T, Status> {
         let wanted = std::any::type_name::<T>();
         self.downcast().map_err(|message| {
             let given = message.codec.type_name();

@@ -1,5 +1,6 @@
 //! What client and server both say of a call: its method, its kind, its timeout, its response.
 
+mod any_message;
 mod connectivity;
 mod messages;
 mod method;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use http::HeaderName;
 
+pub use any_message::AnyMessage;
 pub use connectivity::ConnectivityState;
 pub(crate) use messages::MessageSettings;
 pub use method::Method;

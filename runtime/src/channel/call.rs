@@ -94,9 +94,9 @@ impl<K, Req: 'static, Res: 'static> Call<K, Req, Res> {
     }
 
     /// How long the whole call may take, from now on: queue, connection, messages, trailers. It ends in
-    /// DEADLINE_EXCEEDED after that, here and at the server.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
+    /// DEADLINE_EXCEEDED after that, here and at the server. `None` is no timeout, as without this.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.timeout = timeout.into();
         self
     }
 

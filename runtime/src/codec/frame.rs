@@ -138,6 +138,8 @@ pub(crate) struct Message<T> {
     pub(crate) content: Result<T, CodecError>,
     /// Whether its flag byte said that it was compressed.
     pub(crate) compressed: bool,
+    /// How many bytes it was without its prefix, before decompression.
+    pub(crate) size: usize,
 }
 
 /// Who takes the messages: an error says whose limit it was.
@@ -215,7 +217,7 @@ impl Decoder {
             bytes.advance(bytes.left);
             content
         };
-        Ok(Some(Message { content, compressed }))
+        Ok(Some(Message { content, compressed, size }))
     }
 
     /// Takes the prefix of the next message once all of that is here: its size, and whether it is compressed.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::bind::ListenAddress;
+use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
@@ -59,7 +60,7 @@ pub struct Server;
 impl Server {
     /// Sets up a server.
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { settings: Settings::default(), methods: Methods::default() }
+        ServerBuilder { settings: Settings::default(), methods: Methods::default(), interceptors: Vec::new() }
     }
 }
 
@@ -127,11 +128,11 @@ impl Default for Settings {
 }
 
 /// Sets up a [`Server`]; made by [`Server::builder`].
-#[derive(Debug)]
 #[must_use = "a server does nothing until serve() or bind() is called"]
 pub struct ServerBuilder {
     settings: Settings,
     methods: Methods,
+    interceptors: Vec<Arc<dyn AnyInterceptor>>,
 }
 
 impl ServerBuilder {
@@ -187,6 +188,13 @@ impl ServerBuilder {
     /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
         self.settings.serve.max_concurrent_streams = calls;
+        self
+    }
+
+    /// Has an interceptor around all calls of this server, inside of those that were added before; around one service alone with
+    /// [`Intercepted`](super::interceptor::Intercepted).
+    pub fn interceptor(mut self, interceptor: impl ServerInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -288,10 +296,21 @@ impl ServerBuilder {
         }
     }
 
-    fn start(self, listener: Listener) -> Result<RunningServer, BindError> {
+    fn start(mut self, listener: Listener) -> Result<RunningServer, BindError> {
         let local = listener
             .local_address()
             .map_err(|source| BindError::Listen { address: "the listener's address".to_owned(), source })?;
+        self.methods.intercept_all(&self.interceptors);
         Ok(RunningServer::start(listener, local, self.settings, self.methods))
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("settings", &self.settings)
+            .field("methods", &self.methods)
+            .field("interceptors", &self.interceptors.len())
+            .finish()
     }
 }

@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use super::connection::Client;
 use super::context::{CallInfo, ServerContext};
 use super::exchange::Exchange;
+use super::interceptor::{self, EachMessage, Leaf};
 use super::methods::Handled;
 use super::pace::Watch;
 use super::request::{Answer, Requested};
@@ -24,39 +26,61 @@ use crate::status::Status;
 use crate::transport::server::{Incoming, RequestStream};
 
 /// A call that can be run.
-pub(super) struct Accepted {
-    exchange: Arc<Exchange>,
-    call: CallInfo,
+pub(super) struct Accepted<'a> {
+    pub(super) context: Held<'a>,
+    pub(super) body: Body,
+    pub(super) each: EachMessage,
+}
+
+/// What the client sends.
+pub(super) struct Body {
     stream: RequestStream,
     decoder: Decoder,
 }
 
-/// What a handler is given.
-pub(super) struct Open<Req: 'static, Res: 'static> {
-    pub(super) requests: Requests<Req>,
-    pub(super) responses: Responses<Res>,
-    pub(super) context: ServerContext,
+/// The context of a call: the handler's own, or lent by the interceptors around it.
+pub(super) enum Held<'a> {
+    Own(ServerContext),
+    Lent(&'a mut ServerContext),
 }
 
-impl<Req: 'static, Res: 'static> Open<Req, Res> {
+impl Held<'_> {
+    pub(super) fn get(&mut self) -> &mut ServerContext {
+        match self {
+            Held::Own(context) => context,
+            Held::Lent(context) => context,
+        }
+    }
+}
+
+/// What a handler is given.
+pub(super) struct Open<'a, Req: 'static, Res: 'static> {
+    pub(super) requests: Requests<Req>,
+    pub(super) responses: Responses<Res>,
+    pub(super) context: Held<'a>,
+}
+
+impl<Req: Send + 'static, Res: 'static> Open<'_, Req, Res> {
     /// The one request of a method that has one.
     pub(super) async fn single(&mut self) -> Result<Req, Status> {
         let request = self.requests.single().await?;
-        self.context.note_request_compressed(self.requests.last_was_compressed());
+        self.context.get().note_request_compressed(self.requests.last_was_compressed());
         Ok(request)
     }
 }
 
-impl Accepted {
-    pub(super) fn open<Req: 'static, Res: 'static>(
-        self,
+impl<'a> Accepted<'a> {
+    pub(super) fn open<Req: Send + 'static, Res: Send + 'static>(
+        mut self,
         request: SharedCodec<Req>,
         response: SharedCodec<Res>,
-    ) -> Open<Req, Res> {
+    ) -> Open<'a, Req, Res> {
+        let exchange = self.context.get().exchange();
+        let Body { stream, decoder } = self.body;
         Open {
-            requests: Requests::new(self.stream, self.decoder, request, self.exchange.clone()),
-            responses: Responses::new(self.exchange.clone(), response),
-            context: ServerContext::new(self.exchange, self.call),
+            requests: Requests::new(stream, decoder, request, exchange.clone(), self.each.requests),
+            responses: Responses::new(exchange.clone(), response, self.each.responses),
+            context: self.context,
         }
     }
 }
@@ -68,6 +92,9 @@ pub(super) struct Call {
     handled: Handled<'static, ()>,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The place of the interceptors that go on after the call was cut off.
+    rest: Option<OwnedSemaphorePermit>,
+    lingering: Option<Arc<Semaphore>>,
     /// Whether the handler has run for the first time, and whether the call has ended.
     began: bool,
     ended: bool,
@@ -92,27 +119,48 @@ impl Call {
             return None;
         }
         shared.stats.counter().start(now);
-        let exchange = Arc::new(Exchange::new(shared.clone(), requested.clone(), send, record));
-        let head = match &requested.answer {
-            Answer::Call(head) => head,
+        let chain = match &requested.answer {
+            Answer::Call(head) => head.handler.interceptors(),
+            Answer::Status(_) | Answer::Refusal(..) => shared.methods.interceptors(),
+        };
+        let intercepted = !chain.is_empty();
+        let exchange = Arc::new(Exchange::new(shared.clone(), requested.clone(), send, record, intercepted));
+        let began = Instant::now();
+        let timeout = requested.call().and_then(|head| head.timeout);
+        let deadline = timeout.and_then(|timeout| began.checked_add(timeout));
+        let info = CallInfo {
+            requested: requested.clone(),
+            peer: client.peer.clone(),
+            began,
+            deadline,
+            auth: client.auth.clone(),
+            wait_for_ready,
+        };
+        let context = || ServerContext::new(exchange.clone(), info);
+        let handled = match &requested.answer {
+            Answer::Call(head) => {
+                let limit = shared.settings.messages.max_receive_size;
+                let decoder = Decoder::new(head.compressor.clone(), limit, Receiver::Server);
+                let body = Body { stream: recv, decoder };
+                match intercepted {
+                    true => interceptor::run(chain.clone(), context(), Leaf::Handler(head.handler.clone(), body)),
+                    false => {
+                        head.handler.run(Accepted { context: Held::Own(context()), body, each: EachMessage::default() })
+                    }
+                }
+            }
+            Answer::Status(status) if intercepted => {
+                interceptor::run(chain.clone(), context(), Leaf::Status(status.clone()))
+            }
             Answer::Status(status) => {
                 exchange.finish(Err(status.clone()));
                 return None;
             }
             Answer::Refusal(..) => return None,
         };
-        let limit = shared.settings.messages.max_receive_size;
-        let decoder = Decoder::new(head.compressor.clone(), limit, Receiver::Server);
-        let deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let call = CallInfo {
-            requested: requested.clone(),
-            peer: client.peer.clone(),
-            deadline,
-            auth: client.auth.clone(),
-            wait_for_ready,
-        };
-        let handled = head.handler.run(Accepted { exchange: exchange.clone(), call, stream: recv, decoder });
-        Some(Call { exchange, requested, handled, deadline, timer: None, began: false, ended: false })
+        let lingering = intercepted.then(|| client.lingering.clone());
+        let (timer, rest) = (None, None);
+        Some(Call { exchange, requested, handled, deadline, timer, rest, lingering, began: false, ended: false })
     }
 
     /// What its headers ask for.
@@ -142,7 +190,11 @@ impl Call {
                 self.exchange.finish_deadline_exceeded();
             }
             Ok(Poll::Ready(result)) => self.exchange.finish(result),
-            Err(_) => self.exchange.finish_panicked(),
+            Err(payload) => {
+                self.exchange.note_panic(&*payload);
+                let result = self.exchange.panicked();
+                self.exchange.finish(result);
+            }
         }
         self.ended = true;
         Poll::Ready(())
@@ -152,18 +204,31 @@ impl Call {
         if self.poll_at_once(cx).is_ready() {
             return Poll::Ready(());
         }
+        if self.rest.is_some() {
+            return Poll::Pending;
+        }
         if let Some(deadline) = self.deadline {
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             if timer.as_mut().poll(cx).is_ready() {
                 self.exchange.finish_deadline_exceeded();
-                return Poll::Ready(());
+                return self.poll_rest(cx);
             }
         }
         if self.exchange.poll_reset(cx).is_ready() {
             self.exchange.finish_cancelled();
-            return Poll::Ready(());
+            return self.poll_rest(cx);
         }
         Poll::Pending
+    }
+
+    /// After the call was cut off the handler is dropped, while interceptors around it learn of that and go on: as many on one
+    /// connection as it may have calls.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.rest = self.lingering.take().and_then(|places| places.try_acquire_owned().ok());
+        match self.rest {
+            Some(_) => self.poll_at_once(cx),
+            None => Poll::Ready(()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::auth::AuthContext;
@@ -41,6 +41,8 @@ pub(super) async fn drains(draining: &mut watch::Receiver<bool>) {
 pub(super) struct Client {
     pub(super) peer: Address,
     pub(super) auth: AuthContext,
+    /// The places for interceptors that go on after their call was cut off.
+    pub(super) lingering: Arc<Semaphore>,
 }
 
 /// Serves a connection until the client closes it, or until `draining` and its calls are done.

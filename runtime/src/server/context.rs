@@ -11,7 +11,7 @@ use http::Extensions;
 use tokio::time::Instant;
 
 use super::auth::AuthContext;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, MessageCounts};
 use super::request::Requested;
 use crate::compression::Compression;
 use crate::metadata::{self, IntoMetadataValue, Metadata, MetadataError};
@@ -25,6 +25,8 @@ pub(super) const OWN_HEADERS: usize = 256;
 pub struct ServerContext {
     exchange: Arc<Exchange>,
     call: CallInfo,
+    /// What interceptors have made of the metadata.
+    metadata: Option<Box<Metadata>>,
     extensions: Extensions,
     request_compressed: bool,
 }
@@ -34,6 +36,7 @@ pub struct ServerContext {
 pub(super) struct CallInfo {
     pub(super) requested: Arc<Requested>,
     pub(super) peer: Address,
+    pub(super) began: Instant,
     pub(super) deadline: Option<Instant>,
     pub(super) auth: AuthContext,
     pub(super) wait_for_ready: Option<bool>,
@@ -41,7 +44,11 @@ pub(super) struct CallInfo {
 
 impl ServerContext {
     pub(super) fn new(exchange: Arc<Exchange>, call: CallInfo) -> Self {
-        ServerContext { exchange, call, extensions: Extensions::new(), request_compressed: false }
+        ServerContext { exchange, call, metadata: None, extensions: Extensions::new(), request_compressed: false }
+    }
+
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
     }
 
     pub(super) fn note_request_compressed(&mut self, compressed: bool) {
@@ -55,7 +62,12 @@ impl ServerContext {
 
     /// The metadata that the client sent.
     pub fn invocation_metadata(&self) -> &Metadata {
-        self.call.requested.call().map_or(const { &Metadata::new() }, |call| &call.metadata)
+        self.metadata.as_deref().unwrap_or(&self.call.requested.metadata)
+    }
+
+    /// The same, to add and change: for interceptors, whose handler then sees it so.
+    pub fn invocation_metadata_mut(&mut self) -> &mut Metadata {
+        self.metadata.get_or_insert_with(|| Box::new(self.call.requested.metadata.clone()))
     }
 
     /// What the client compresses its requests with (`grpc-encoding`); it may send single messages plain all the same.
@@ -101,6 +113,37 @@ impl ServerContext {
         self.call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// The timeout for calls that this one makes of others: what is left of its own, so that they do not outlive it; `None` without
+    /// a deadline. [`Call::timeout`](crate::Call::timeout) takes it as it is.
+    ///
+    /// ```
+    /// # use callwright::{Channel, Method, ServerContext, Status};
+    /// # async fn example(channel: Channel, context: &ServerContext) -> Result<(), Status> {
+    /// # let method: Method<String, String> = Method::new("/example.Prices/Get");
+    /// # let call = channel.unary(method, "apples".to_owned());
+    /// let price = call.timeout(context.child_timeout()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn child_timeout(&self) -> Option<Duration> {
+        self.time_remaining()
+    }
+
+    /// How long ago the call began here.
+    pub fn elapsed(&self) -> Duration {
+        self.call.began.elapsed()
+    }
+
+    /// How many messages of the client were read so far.
+    pub fn messages_received(&self) -> u64 {
+        self.exchange.counts().received.messages()
+    }
+
+    /// How many messages were sent so far; the one of a response that is not streamed counts when the handler has returned it.
+    pub fn messages_sent(&self) -> u64 {
+        self.exchange.counts().sent.messages()
+    }
+
     /// What the client's call said of wait-for-ready. It does not travel: only a call from within this process
     /// (`inproc:`) shows it, any other is `None`, as one that did not say.
     pub fn wait_for_ready(&self) -> Option<bool> {
@@ -138,6 +181,18 @@ impl ServerContext {
         self.exchange.send_initial_metadata(&metadata)
     }
 
+    /// Adds an entry to the metadata that goes out before the first message, beside what
+    /// [`send_initial_metadata`](Self::send_initial_metadata) is given later.
+    ///
+    /// # Errors
+    /// [`MetadataError::AlreadySent`] when it has gone out, [`MetadataError::TooLarge`] when it is more than the client takes, and
+    /// others for a key or a value that cannot be metadata.
+    pub fn set_initial_metadata(&mut self, key: &str, value: impl IntoMetadataValue) -> Result<(), MetadataError> {
+        let mut entry = Metadata::new();
+        entry.append(key, value)?;
+        self.exchange.append_initial(entry)
+    }
+
     /// Adds an entry to the metadata that is sent after the last message, whether the call succeeds or fails.
     ///
     /// # Errors
@@ -149,7 +204,7 @@ impl ServerContext {
         Ok(())
     }
 
-    /// The trailing metadata set so far.
+    /// The trailing metadata set so far; after the handler has returned an error, with that of the error.
     pub fn trailing_metadata(&self) -> Metadata {
         self.exchange.trailing()
     }
@@ -160,7 +215,8 @@ impl ServerContext {
         self.exchange.set_code(code.into());
     }
 
-    /// The code that was set, or that the call was aborted with; `None` where nothing was said.
+    /// The code that was set, or that the call was aborted with; `None` where nothing was said. For an interceptor whose
+    /// [`Next::run`](crate::server::interceptor::Next::run) has returned it is the code that the call ends with as things are.
     pub fn code(&self) -> Option<Code> {
         self.exchange.code()
     }
@@ -170,7 +226,7 @@ impl ServerContext {
         self.exchange.set_details(details.into());
     }
 
-    /// The message that was set, or that the call was aborted with.
+    /// The message that was set, or that the call was aborted with, or that of the error which the handler has returned.
     pub fn details(&self) -> Option<String> {
         self.exchange.details()
     }
@@ -196,6 +252,11 @@ impl ServerContext {
     /// in INTERNAL.
     pub fn set_response_compression(&mut self, compression: Compression) {
         self.exchange.set_compression(compression);
+    }
+
+    /// What the panic said that ended the handler, or an interceptor further in; `None` without one.
+    pub fn panic_message(&self) -> Option<String> {
+        self.exchange.panic()
     }
 
     /// Sends the next message uncompressed, whatever the call is set to.
@@ -241,11 +302,12 @@ impl fmt::Debug for ServerContext {
 pub struct Outcome {
     status: Status,
     trailing_metadata: Metadata,
+    counts: MessageCounts,
 }
 
 impl Outcome {
-    pub(super) fn new(status: Status, trailing_metadata: Metadata) -> Self {
-        Outcome { status, trailing_metadata }
+    pub(super) fn new(status: Status, trailing_metadata: Metadata, counts: MessageCounts) -> Self {
+        Outcome { status, trailing_metadata, counts }
     }
 
     /// The same, or what can be said of it to a client that takes `limit` bytes of headers: an error keeps its code and
@@ -265,7 +327,7 @@ impl Outcome {
             Code::Ok => Status::from(error),
             code => Status::new(code, format!("{} (without its details: {error})", self.status.message())),
         };
-        Outcome { status, trailing_metadata: Metadata::new() }
+        Outcome { status, trailing_metadata: Metadata::new(), counts: self.counts }
     }
 
     /// Whether it is OK, and nothing is said beside that.
@@ -281,6 +343,16 @@ impl Outcome {
     /// The trailing metadata that was set on the context; empty when it was more than the client takes.
     pub fn trailing_metadata(&self) -> &Metadata {
         &self.trailing_metadata
+    }
+
+    /// How many messages of the client were read.
+    pub fn messages_received(&self) -> u64 {
+        self.counts.received.messages()
+    }
+
+    /// How many messages were sent.
+    pub fn messages_sent(&self) -> u64 {
+        self.counts.sent.messages()
     }
 }
 

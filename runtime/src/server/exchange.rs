@@ -2,6 +2,9 @@
 //!
 //! Shared by the context, the responses, and the task that runs the handler.
 
+mod counts;
+mod interception;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,6 +14,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
+pub(super) use self::counts::MessageCounts;
+use self::interception::Interception;
 use super::builder::Settings;
 use super::context::{OWN_HEADERS, Outcome};
 use super::request::Requested;
@@ -39,6 +44,9 @@ pub(super) struct Exchange {
     shared: Arc<Shared>,
     record: StreamRecord,
     requested: Arc<Requested>,
+    counts: MessageCounts,
+    /// `None` where no interceptors are around the handler.
+    interception: Option<Box<Interception>>,
     state: Mutex<State>,
 }
 
@@ -57,6 +65,8 @@ struct State {
     next_plain: bool,
     code: Option<Code>,
     details: Option<String>,
+    /// What goes out before the first message beside what the handler gives.
+    initial: Metadata,
     trailing: Metadata,
     /// The first abort: it ends the call, whatever the handler does then.
     aborted: Option<Status>,
@@ -88,6 +98,7 @@ impl Exchange {
         requested: Arc<Requested>,
         stream: ResponseStream,
         record: StreamRecord,
+        intercepted: bool,
     ) -> Exchange {
         let state = State {
             stream,
@@ -101,12 +112,15 @@ impl Exchange {
             next_plain: false,
             code: None,
             details: None,
+            initial: Metadata::new(),
             trailing: Metadata::new(),
             aborted: None,
             before_trailers: Vec::new(),
             on_done: Vec::new(),
         };
-        Exchange { shared, record, requested, state: Mutex::new(state) }
+        let counts = MessageCounts::default();
+        let interception = intercepted.then(Box::default);
+        Exchange { shared, record, requested, counts, interception, state: Mutex::new(state) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -120,9 +134,20 @@ impl Exchange {
         self.lock().stream.resume();
     }
 
-    /// Counts a message that was received.
-    pub(super) fn message_received(&self) {
+    /// Counts a message that was received, of so many bytes on the wire.
+    pub(super) fn message_received(&self, size: usize) {
         self.record.message_received();
+        self.counts.received.add(size);
+    }
+
+    fn message_sent(&self, size: usize) {
+        self.record.message_sent();
+        self.counts.sent.add(size);
+    }
+
+    /// The messages so far.
+    pub(super) fn counts(&self) -> &MessageCounts {
+        &self.counts
     }
 
     /// Whether the call still runs, as far as the stream tells.
@@ -143,12 +168,20 @@ impl Exchange {
         if !matches!(state.head, Head::Open) || state.ended {
             return Err(MetadataError::AlreadySent);
         }
-        if !metadata.is_empty() {
-            metadata::check_size(OWN_HEADERS + metadata.size(), state.stream.header_limit())?;
-        }
+        state.check_initial(metadata)?;
         self.settle_head(&mut state, metadata);
         // A stream that is gone tells the handler by cancelling it.
         let _ = state.send_head();
+        Ok(())
+    }
+
+    pub(super) fn append_initial(&self, metadata: Metadata) -> Result<(), MetadataError> {
+        let mut state = self.lock();
+        if !matches!(state.head, Head::Open) || state.ended {
+            return Err(MetadataError::AlreadySent);
+        }
+        state.check_initial(&metadata)?;
+        state.initial.extend(metadata);
         Ok(())
     }
 
@@ -177,7 +210,11 @@ impl Exchange {
     }
 
     pub(super) fn trailing(&self) -> Metadata {
-        self.lock().trailing.clone()
+        let mut trailing = self.lock().trailing.clone();
+        if let Some(returned) = self.returned() {
+            trailing.extend(returned.trailing);
+        }
+        trailing
     }
 
     pub(super) fn set_code(&self, code: Code) {
@@ -186,7 +223,10 @@ impl Exchange {
 
     pub(super) fn code(&self) -> Option<Code> {
         let state = self.lock();
-        state.aborted.as_ref().map(Status::code).or(state.code)
+        let returned = self.returned();
+        let ended = returned.as_ref().filter(|returned| returned.is_over || returned.status.code() != Code::Ok);
+        let said = state.aborted.as_ref().or(ended.map(|returned| &returned.status));
+        said.map(Status::code).or(state.code).or(returned.map(|returned| returned.status.code()))
     }
 
     pub(super) fn set_details(&self, details: String) {
@@ -195,7 +235,9 @@ impl Exchange {
 
     pub(super) fn details(&self) -> Option<String> {
         let state = self.lock();
-        state.aborted.as_ref().map(|status| status.message().to_owned()).or_else(|| state.details.clone())
+        let returned = self.returned().filter(|returned| returned.is_over || returned.status.code() != Code::Ok);
+        let said = state.aborted.as_ref().or(returned.as_ref().map(|returned| &returned.status));
+        said.map(|status| status.message().to_owned()).or_else(|| state.details.clone())
     }
 
     /// Records the abort unless there was one, and returns the first.
@@ -244,8 +286,8 @@ impl Exchange {
         self.begin(&mut state).map(Some)
     }
 
-    /// Sends the one message in `frame`, as far as the client's flow control allows.
-    pub(super) fn poll_send(&self, cx: &mut Context<'_>, frame: &mut Bytes) -> Poll<Result<(), Status>> {
+    /// Sends what is left of the one message in `frame`, which had `size` bytes, as far as the client's flow control allows.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>, frame: &mut Bytes, size: usize) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         if state.ended {
             return Poll::Ready(Err(gone()));
@@ -254,7 +296,7 @@ impl Exchange {
             return Poll::Ready(Err(gone()));
         }
         let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
-        Poll::Ready(sent.inspect(|()| self.record.message_sent()))
+        Poll::Ready(sent.inspect(|()| self.message_sent(size)))
     }
 
     /// Sends a message that is small and goes out plain, if it can leave without waiting and nothing is to be said before it;
@@ -277,14 +319,23 @@ impl Exchange {
         state.next_plain = false;
         let sent = state.stream.send_small(size, write)?;
         if sent {
-            self.record.message_sent();
+            self.message_sent(size);
         }
         Ok(sent)
     }
 
     /// Sends the one message of a response that is not streamed when the call ends, which is soon.
     pub(super) fn reply(&self, frame: Bytes) {
+        self.counts.sent.add(frame.len());
         self.lock().reply = frame;
+    }
+
+    /// A call that fails has no response, even if the handler gave one.
+    fn take_back_reply(&self, state: &mut State) {
+        let reply = std::mem::take(&mut state.reply);
+        if !reply.is_empty() {
+            self.counts.sent.take_back(reply.len());
+        }
     }
 
     /// What was sent so far leaves now. Called when the handler has paused.
@@ -300,6 +351,7 @@ impl Exchange {
     /// Ends the call as the handler's result and what was set on the context say.
     pub(super) fn finish(&self, result: Result<(), Status>) {
         let mut state = self.lock();
+        let result = self.checked(&state, result);
         if result.is_ok() && state.says_nothing() {
             if !state.ended {
                 self.send_end(&mut state, PLAIN_OK.clone(), Code::Ok);
@@ -307,8 +359,11 @@ impl Exchange {
             return;
         }
         let status = state.outcome(result);
+        if status.code() != Code::Ok {
+            self.take_back_reply(&mut state);
+        }
         let (state, trailing) = self.take_trailing(state);
-        self.end(state, Outcome::new(status, trailing));
+        self.end(state, Outcome::new(status, trailing, self.counts.clone()));
     }
 
     /// The trailing metadata, with what is added to it at the end. It is nobody's business what that locks.
@@ -323,14 +378,12 @@ impl Exchange {
         (self.lock(), trailing)
     }
 
-    /// Ends a call whose handler panicked: INTERNAL, unless it had set a code.
-    pub(super) fn finish_panicked(&self) {
-        let code = self.lock().code;
-        let result = match code {
-            Some(_) => Ok(()),
-            None => Err(Status::internal("the handler panicked")),
-        };
-        self.finish(result);
+    /// What a handler that panicked ends its call with: INTERNAL, unless it had set the code of another failure.
+    pub(super) fn panicked(&self) -> Result<(), Status> {
+        match self.lock().code {
+            Some(code) if code != Code::Ok => Ok(()),
+            _ => Err(Status::internal("the handler panicked")),
+        }
     }
 
     /// Ends a call whose client is gone.
@@ -356,7 +409,8 @@ impl Exchange {
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
-        let outcome = Outcome::new(status(), trailing);
+        let outcome = Outcome::new(status(), trailing, self.counts.clone());
+        self.note_cut_off(&outcome);
         callbacks.into_iter().for_each(|callback| guarded(|| callback(&outcome)));
     }
 
@@ -364,15 +418,11 @@ impl Exchange {
     pub(super) fn finish_deadline_exceeded(&self) {
         let mut state = self.lock();
         state.cancel();
-        state.reply = Bytes::new();
+        self.take_back_reply(&mut state);
         let (state, trailing) = self.take_trailing(state);
-        self.end(
-            state,
-            Outcome::new(
-                Status::deadline_exceeded("the deadline passed while the server worked on the call"),
-                trailing,
-            ),
-        );
+        let outcome = Outcome::new(deadline_exceeded(), trailing, self.counts.clone());
+        self.note_cut_off(&outcome);
+        self.end(state, outcome);
     }
 
     fn end(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {
@@ -426,7 +476,7 @@ impl Exchange {
         if let Some(compressor) = &state.compressor {
             headers.append(GRPC_ENCODING, HeaderValue::from_static(compressor.name()));
         }
-        if !metadata.is_empty() {
+        for metadata in [&state.initial, metadata].into_iter().filter(|metadata| !metadata.is_empty()) {
             metadata.append_to(&mut headers);
         }
         state.head = Head::Settled(headers);
@@ -444,6 +494,11 @@ impl State {
             Some(headers) => self.stream.send_head(StatusCode::OK, headers, false),
             None => Ok(()),
         }
+    }
+
+    fn check_initial(&self, added: &Metadata) -> Result<(), MetadataError> {
+        let size = self.initial.size() + added.size();
+        if size == 0 { Ok(()) } else { metadata::check_size(OWN_HEADERS + size, self.stream.header_limit()) }
     }
 
     /// Whether the handler has said nothing of how the call ends beside what it returns.
@@ -487,6 +542,11 @@ fn trailers(outcome: &Outcome) -> Fields {
     wire::encode(outcome.status(), &mut trailers);
     outcome.trailing_metadata().append_to(&mut trailers);
     trailers
+}
+
+/// What a call ends with whose handler is too late.
+pub(super) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the deadline passed while the server worked on the call")
 }
 
 fn gone() -> Status {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::call::Accepted;
 use super::context::ServerContext;
+use super::interceptor::{Answering, AnyInterceptor, Chain, ServerInterceptor};
 use super::pace::Pace;
 use super::requests::Requests;
 use super::responses::Responses;
@@ -21,20 +22,47 @@ use crate::status::Status;
 pub(super) type OnShutdown = Box<dyn FnOnce() + Send + Sync>;
 pub(super) type Handled<'a, T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>>;
 
+type Run = Box<dyn for<'a> Fn(Accepted<'a>) -> Handled<'a, ()> + Send + Sync>;
+type Answer = Box<dyn Fn(Answering) -> Handled<'static, ()> + Send + Sync>;
+
 /// What runs the calls of a method.
 pub(super) struct Handler {
-    run: Box<dyn Fn(Accepted) -> Handled<'static, ()> + Send + Sync>,
+    run: Run,
+    /// Sends what an interceptor answers in its place.
+    answer: Answer,
+    streams_responses: bool,
+    /// What is around it, outermost first.
+    interceptors: Chain,
     /// How fast they are.
     pub(super) pace: Pace,
 }
 
 impl Handler {
-    fn new(run: impl Fn(Accepted) -> Handled<'static, ()> + Send + Sync + 'static) -> Arc<Handler> {
-        Arc::new(Handler { run: Box::new(run), pace: Pace::default() })
+    fn new<Res: Send + 'static>(
+        run: impl for<'a> Fn(Accepted<'a>) -> Handled<'a, ()> + Send + Sync + 'static,
+        response: SharedCodec<Res>,
+        streams_responses: bool,
+        interceptors: &[Arc<dyn AnyInterceptor>],
+    ) -> Arc<Handler> {
+        let answer: Answer = Box::new(move |answering| Box::pin(answering.send(response.clone(), streams_responses)));
+        let (run, interceptors) = (Box::new(run), interceptors.into());
+        Arc::new(Handler { run, answer, streams_responses, interceptors, pace: Pace::default() })
     }
 
-    pub(super) fn run(&self, call: Accepted) -> Handled<'static, ()> {
+    pub(super) fn run<'a>(&self, call: Accepted<'a>) -> Handled<'a, ()> {
         (self.run)(call)
+    }
+
+    pub(super) fn answer(&self, answering: Answering) -> Handled<'static, ()> {
+        (self.answer)(answering)
+    }
+
+    pub(super) fn interceptors(&self) -> &Chain {
+        &self.interceptors
+    }
+
+    pub(super) fn streams_responses(&self) -> bool {
+        self.streams_responses
     }
 }
 
@@ -75,6 +103,10 @@ pub struct Methods {
     fallback: Option<Arc<Handler>>,
     served: ServedServices,
     duplicate: Option<String>,
+    /// Around those methods that are registered now.
+    interceptors: Vec<Arc<dyn AnyInterceptor>>,
+    /// Around the calls of methods that are not served.
+    unserved: Chain,
     on_shutdown: Vec<OnShutdown>,
 }
 
@@ -95,6 +127,30 @@ impl Methods {
         #[cfg(feature = "reflection")]
         self.served.describe(service.file_descriptor_set());
         service.register(self);
+    }
+
+    /// Has an interceptor around the methods that `register` registers, inside of those that are there already: for a service
+    /// that brings its own.
+    pub fn intercept(&mut self, interceptor: impl ServerInterceptor, register: impl FnOnce(&mut Methods)) {
+        self.interceptors.push(Arc::new(interceptor));
+        register(self);
+        self.interceptors.pop();
+    }
+
+    /// Has these around all methods, outside of those that are there already.
+    pub(super) fn intercept_all(&mut self, interceptors: &[Arc<dyn AnyInterceptor>]) {
+        for handler in self.handlers.values_mut().chain(&mut self.fallback) {
+            // Nobody else has it before the server starts.
+            if let Some(handler) = Arc::get_mut(handler) {
+                handler.interceptors = interceptors.iter().chain(&*handler.interceptors).cloned().collect();
+            }
+        }
+        self.unserved = interceptors.into();
+    }
+
+    /// What is around the calls of methods that are not served.
+    pub(super) fn interceptors(&self) -> &Chain {
+        &self.unserved
     }
 
     /// The services of this server, those that are added later too: for a service that tells of them.
@@ -125,14 +181,15 @@ impl Methods {
             + Sync
             + 'static,
     {
-        self.fallback = Some(Handler::new(move |accepted| {
+        let run = for_any(move |accepted| {
             let (servicer, function) = (servicer.clone(), function.clone());
             Box::pin(async move {
                 let mut call = accepted.open(SharedCodec::Static(&BytesCodec), SharedCodec::Static(&BytesCodec));
-                function(&servicer, call.requests, &mut call.responses, &mut call.context).await?;
+                function(&servicer, call.requests, &mut call.responses, call.context.get()).await?;
                 call.responses.flush().await
             })
-        }));
+        });
+        self.fallback = Some(Handler::new(run, SharedCodec::Static(&BytesCodec), true, &self.interceptors));
     }
 
     pub(super) fn find(&self, path: &str) -> Option<&Arc<Handler>> {
@@ -173,13 +230,13 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         Res: Send + 'static,
         F: for<'a> Fn(&'a S, Req, &'a mut ServerContext) -> Handled<'a, Res> + Clone + Send + Sync + 'static,
     {
-        self.add(method, move |servicer, accepted, request, response| {
+        self.add(method, false, move |servicer, accepted, request, response| {
             let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let request = call.single().await?;
-                let reply = function(&servicer, request, &mut call.context).await?;
-                call.responses.reply(&reply)
+                let reply = function(&servicer, request, call.context.get()).await?;
+                call.responses.reply(reply)
             })
         })
     }
@@ -195,12 +252,12 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
             + Sync
             + 'static,
     {
-        self.add(method, move |servicer, accepted, request, response| {
+        self.add(method, true, move |servicer, accepted, request, response| {
             let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
                 let request = call.single().await?;
-                function(&servicer, request, &mut call.responses, &mut call.context).await?;
+                function(&servicer, request, &mut call.responses, call.context.get()).await?;
                 call.responses.flush().await
             })
         })
@@ -213,12 +270,12 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         Res: Send + 'static,
         F: for<'a> Fn(&'a S, Requests<Req>, &'a mut ServerContext) -> Handled<'a, Res> + Clone + Send + Sync + 'static,
     {
-        self.add(method, move |servicer, accepted, request, response| {
+        self.add(method, false, move |servicer, accepted, request, response| {
             let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
-                let reply = function(&servicer, call.requests, &mut call.context).await?;
-                call.responses.reply(&reply)
+                let reply = function(&servicer, call.requests, call.context.get()).await?;
+                call.responses.reply(reply)
             })
         })
     }
@@ -234,28 +291,41 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
             + Sync
             + 'static,
     {
-        self.add(method, move |servicer, accepted, request, response| {
+        self.add(method, true, move |servicer, accepted, request, response| {
             let function = function.clone();
             Box::pin(async move {
                 let mut call = accepted.open(request, response);
-                function(&servicer, call.requests, &mut call.responses, &mut call.context).await?;
+                function(&servicer, call.requests, &mut call.responses, call.context.get()).await?;
                 call.responses.flush().await
             })
         })
     }
 
-    fn add<Req, Res, F>(self, method: Method<Req, Res>, run: F) -> Self
+    fn add<Req, Res, F>(self, method: Method<Req, Res>, streams_responses: bool, run: F) -> Self
     where
         Req: Send + 'static,
         Res: Send + 'static,
-        F: Fn(Arc<S>, Accepted, SharedCodec<Req>, SharedCodec<Res>) -> Handled<'static, ()> + Send + Sync + 'static,
+        F: for<'a> Fn(Arc<S>, Accepted<'a>, SharedCodec<Req>, SharedCodec<Res>) -> Handled<'a, ()>
+            + Send
+            + Sync
+            + 'static,
     {
         let servicer = self.servicer.clone();
         let (path, request, response) = method.into_parts();
-        let handler = Handler::new(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
+        let codec = response.clone();
+        let run = for_any(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
+        let handler = Handler::new(run, codec, streams_responses, &self.methods.interceptors);
         self.methods.handlers.insert(path.into_owned(), handler);
         self
     }
+}
+
+/// Has the compiler see that a closure takes a call of any lifetime.
+fn for_any<F>(run: F) -> F
+where
+    F: for<'a> Fn(Accepted<'a>) -> Handled<'a, ()>,
+{
+    run
 }
 
 impl<S> fmt::Debug for ServiceMethods<'_, S> {

@@ -7,6 +7,7 @@ mod call;
 mod connection;
 mod context;
 mod exchange;
+pub mod interceptor;
 mod lifetime;
 mod methods;
 mod pace;

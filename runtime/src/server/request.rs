@@ -19,6 +19,8 @@ pub(super) struct Requested {
     /// The headers, by which it is known again.
     headers: Arc<Headers>,
     pub(super) accept: AcceptEncoding,
+    /// Empty where it cannot be read.
+    pub(super) metadata: Metadata,
     pub(super) answer: Answer,
 }
 
@@ -37,7 +39,6 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct CallHead {
     pub(super) handler: Arc<Handler>,
-    pub(super) metadata: Metadata,
     pub(super) timeout: Option<Duration>,
     /// How the requests are compressed.
     pub(super) compressor: Option<Arc<dyn Compressor>>,
@@ -47,11 +48,15 @@ pub(super) struct CallHead {
 impl Requested {
     pub(super) fn new(headers: &Arc<Headers>, shared: &Shared) -> Requested {
         let fields = &headers.fields;
+        let mut metadata = Metadata::new();
         let answer = match &headers.head {
             Head::Request(head) if head.method == Method::POST => match content_type(fields.get(&header::CONTENT_TYPE))
             {
                 ContentType::Grpc => {
-                    CallHead::read(path_of(headers), fields, shared).map_or_else(Answer::Status, Answer::Call)
+                    let read = Metadata::from_headers(fields.iter()).map(|read| metadata = read);
+                    let head = CallHead::read(path_of(headers), fields, shared);
+                    let head = head.and_then(|head| read.map(|()| head).map_err(Status::from));
+                    head.map_or_else(Answer::Status, Answer::Call)
                 }
                 ContentType::OtherCodec | ContentType::Other => {
                     let accepted = "application/grpc, application/grpc+proto";
@@ -62,7 +67,8 @@ impl Requested {
                 Answer::Refusal(StatusCode::METHOD_NOT_ALLOWED, field(header::ALLOW, "POST"))
             }
         };
-        Requested { headers: headers.clone(), accept: AcceptEncoding::new(fields.get(&GRPC_ACCEPT_ENCODING)), answer }
+        let accept = AcceptEncoding::new(fields.get(&GRPC_ACCEPT_ENCODING));
+        Requested { headers: headers.clone(), accept, metadata, answer }
     }
 
     /// Whether these are the headers that it was made of.
@@ -110,8 +116,7 @@ impl CallHead {
         };
         let compression =
             compressor.as_ref().map_or(Compression::None, |compressor| Compression::of(compressor.name()));
-        let metadata = Metadata::from_headers(fields.iter())?;
-        Ok(CallHead { handler: handler.clone(), metadata, timeout, compressor, compression })
+        Ok(CallHead { handler: handler.clone(), timeout, compressor, compression })
     }
 }
 

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::exchange::Exchange;
-use crate::codec::frame::Decoder;
+use super::interceptor::Each;
+use crate::codec::frame::{Decoder, PREFIX};
 use crate::codec::{BytesCodec, Codec, SharedCodec};
 use crate::status::Status;
 use crate::transport::Event;
@@ -23,14 +24,22 @@ pub struct Requests<T: 'static> {
     decoder: Decoder,
     codec: SharedCodec<T>,
     exchange: Arc<Exchange>,
+    /// What interceptors do with each, outermost first.
+    each: Vec<Each>,
     compressed: bool,
     half_closed: bool,
     finished: bool,
 }
 
-impl<T: 'static> Requests<T> {
-    pub(super) fn new(stream: RequestStream, decoder: Decoder, codec: SharedCodec<T>, exchange: Arc<Exchange>) -> Self {
-        Requests { stream, decoder, codec, exchange, compressed: false, half_closed: false, finished: false }
+impl<T: Send + 'static> Requests<T> {
+    pub(super) fn new(
+        stream: RequestStream,
+        decoder: Decoder,
+        codec: SharedCodec<T>,
+        exchange: Arc<Exchange>,
+        each: Vec<Each>,
+    ) -> Self {
+        Requests { stream, decoder, codec, exchange, each, compressed: false, half_closed: false, finished: false }
     }
 
     /// The next message; `None` when the client has sent its last.
@@ -64,7 +73,10 @@ impl<T: 'static> Requests<T> {
             return Poll::Ready(None);
         }
         let codec = self.codec.clone();
-        let item = ready!(self.poll_decoded(cx, codec.codec()));
+        let mut item = ready!(self.poll_decoded(cx, codec.codec()));
+        if let Some(Ok(message)) = item {
+            item = Some(self.exchange.show(self.each.iter_mut(), message, &self.codec));
+        }
         self.finished = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
     }
@@ -78,7 +90,7 @@ impl<T: 'static> Requests<T> {
             match self.decoder.next(codec) {
                 Ok(Some(message)) => {
                     self.compressed = message.compressed;
-                    self.exchange.message_received();
+                    self.exchange.message_received(PREFIX + message.size);
                     return Poll::Ready(Some(message.content.map_err(|error| {
                         Status::internal(format!("cannot decode the request: {error}")).with_source(error)
                     })));
@@ -111,7 +123,7 @@ impl<T: 'static> Requests<T> {
 
 impl<T: 'static> Unpin for Requests<T> {}
 
-impl<T: 'static> Stream for Requests<T> {
+impl<T: Send + 'static> Stream for Requests<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

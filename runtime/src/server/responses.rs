@@ -8,6 +8,7 @@ use std::task::Poll;
 use bytes::Bytes;
 
 use super::exchange::Exchange;
+use super::interceptor::Each;
 use crate::codec::SharedCodec;
 use crate::codec::frame;
 use crate::compression::Compressor;
@@ -17,13 +18,17 @@ use crate::status::Status;
 pub struct Responses<T: 'static> {
     exchange: Arc<Exchange>,
     codec: SharedCodec<T>,
+    /// What interceptors do with each, outermost first.
+    each: Vec<Each>,
     /// What is left of a message whose sending was given up by the handler: it goes out before anything else.
     rest: Bytes,
+    /// How many bytes all of it had.
+    size: usize,
 }
 
-impl<T: 'static> Responses<T> {
-    pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>) -> Self {
-        Responses { exchange, codec, rest: Bytes::new() }
+impl<T: Send + 'static> Responses<T> {
+    pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>, each: Vec<Each>) -> Self {
+        Responses { exchange, codec, each, rest: Bytes::new(), size: 0 }
     }
 
     /// Sends one message; waits while the client's flow control allows no more. The first sends the initial metadata.
@@ -35,11 +40,13 @@ impl<T: 'static> Responses<T> {
     /// Cancel safe: when the future is dropped, the message either was not touched or goes out whole with what is sent
     /// next.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        let message = self.exchange.show(self.each.iter_mut().rev(), message, &self.codec)?;
         if self.rest.is_empty() && self.exchange.send_small(self.codec.codec(), &message)? {
             return Ok(());
         }
         self.flush().await?;
         self.rest = self.encode(&message, self.exchange.begin_message()?)?;
+        self.size = self.rest.len();
         self.flush().await
     }
 
@@ -47,15 +54,16 @@ impl<T: 'static> Responses<T> {
     pub(super) async fn flush(&mut self) -> Result<(), Status> {
         poll_fn(|cx| match self.rest.is_empty() {
             true => Poll::Ready(Ok(())),
-            false => self.exchange.poll_send(cx, &mut self.rest),
+            false => self.exchange.poll_send(cx, &mut self.rest, self.size),
         })
         .await
     }
 
     /// Sends the one message of a unary response, unless the handler has set another code than OK.
-    pub(super) fn reply(&mut self, message: &T) -> Result<(), Status> {
+    pub(super) fn reply(&mut self, message: T) -> Result<(), Status> {
+        let message = self.exchange.show(self.each.iter_mut().rev(), message, &self.codec)?;
         if let Some(compressor) = self.exchange.begin_reply()? {
-            self.exchange.reply(self.encode(message, compressor)?);
+            self.exchange.reply(self.encode(&message, compressor)?);
         }
         Ok(())
     }

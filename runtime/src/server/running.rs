@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::auth::AuthContext;
@@ -127,7 +127,9 @@ async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch
             };
             // A peer that does not speak HTTP/2 cannot be told anything in it.
             if let Ok(Ok((connection, properties))) = connection {
-                let client = Client { peer, auth: AuthContext::new(properties) };
+                let places = shared.settings.serve.max_concurrent_streams as usize;
+                let lingering = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+                let client = Client { peer, auth: AuthContext::new(properties), lingering };
                 connection::serve(connection, local, client, shared, draining).await;
             }
         });

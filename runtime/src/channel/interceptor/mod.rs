@@ -43,7 +43,6 @@
 //! ```
 
 mod details;
-mod message;
 mod requests;
 mod responses;
 
@@ -54,8 +53,8 @@ use std::sync::Arc;
 
 use crate::status::Status;
 
+pub use crate::call::AnyMessage;
 pub use details::CallDetails;
-pub use message::AnyMessage;
 pub use requests::RequestMessages;
 pub(super) use responses::ResponseSource;
 pub use responses::{CallEnd, ResponseMessages};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::message::AnyMessage;
+use crate::call::AnyMessage;
 use crate::status::Status;
 
 /// The requests of a call: one, or a stream of them.

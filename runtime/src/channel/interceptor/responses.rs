@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::AnyMessage;
+use crate::call::AnyMessage;
 use crate::metadata::Metadata;
 use crate::status::{Code, Status};
 
