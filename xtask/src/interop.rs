@@ -9,6 +9,7 @@ mod go;
 mod googleapis;
 mod grpcio;
 pub(crate) mod install;
+mod mtls;
 mod ours;
 pub(crate) mod process;
 mod report;

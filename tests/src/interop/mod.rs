@@ -10,6 +10,7 @@ pub mod companions;
 pub mod details;
 pub mod echo;
 pub mod flags;
+pub mod identity;
 pub mod lifetime;
 pub mod rows;
 mod service;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::command;
+use super::mtls;
 use super::process::{self, Server};
 use super::report::Direction;
 use super::tls::Certificates;
@@ -25,6 +26,10 @@ pub(super) const LOAD_BALANCER: &str =
 pub(super) fn run(session: &mut Session) {
     let binary = session.binaries.join("interop_server");
     command::run(session, "ours", Direction::CommandToOurs, |port| server_on(&binary, port));
+    if session.report.wants_group(mtls::GROUP) {
+        let (server, client) = (mtls::our_server(session), mtls::our_client(session));
+        mtls::run(session, "ours", Direction::OursToOurs, (server, mtls::ALL), client);
+    }
     let cases = match cases(&session.binaries) {
         Ok(cases) => cases,
         Err(error) => return session.report.broken("ours", &error),

@@ -24,19 +24,15 @@ impl Certificates {
     pub(super) fn make(peers: &Path) -> Result<Certificates, String> {
         let folder = peers.join("tls");
         fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        let extensions = "subjectAltName=DNS:*.test.google.fr,DNS:localhost,IP:127.0.0.1\n";
-        fs::write(folder.join("server.ext"), extensions)
-            .map_err(|error| format!("cannot write server.ext: {error}"))?;
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-        let authority = ["req", "-x509", "-days", "2", "-subj", "/CN=interop", "-keyout", "ca.key", "-out", "ca.pem"];
-        let request = ["req", "-subj", "/CN=*.test.google.fr", "-keyout", "server.key", "-out", "server.csr"];
-        let sign = ["x509", "-req", "-days", "2", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key"];
-        let signed = ["-CAcreateserial", "-extfile", "server.ext", "-out", "server.pem"];
-        for arguments in [[&authority[..], &key].concat(), [&request[..], &key].concat(), [&sign[..], &signed].concat()]
-        {
-            process::run(Command::new("openssl").args(arguments).current_dir(&folder), STEP)?;
-        }
+        make_authority(&folder, "ca", "/CN=interop")?;
+        let names = "subjectAltName=DNS:*.test.google.fr,DNS:localhost,IP:127.0.0.1\n";
+        make_certificate(&folder, "server", "/CN=*.test.google.fr", ("ca", names))?;
         Ok(Certificates { folder })
+    }
+
+    /// Where they are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a client takes to trust the authority, and to call the server by the name of its certificate.
@@ -57,4 +53,34 @@ impl Certificates {
             format!("--tls_key_file={}", file("server.key")),
         ]
     }
+}
+
+const NEW_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/// Makes an authority in a folder: `NAME.pem` and `NAME.key`.
+pub(super) fn make_authority(folder: &Path, name: &str, subject: &str) -> Result<(), String> {
+    let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
+    let request = ["req", "-x509", "-days", "2", "-subj", subject, "-keyout", &key, "-out", &certificate];
+    openssl(folder, &[&request[..], &NEW_KEY].concat())
+}
+
+/// Makes a certificate in a folder, signed by an authority there, with these extensions: `NAME.pem` and `NAME.key`.
+pub(super) fn make_certificate(
+    folder: &Path,
+    name: &str,
+    subject: &str,
+    (authority, extensions): (&str, &str),
+) -> Result<(), String> {
+    let file = |ending| format!("{name}.{ending}");
+    let (key, request, certificate, extended) = (file("key"), file("csr"), file("pem"), file("ext"));
+    fs::write(folder.join(&extended), extensions).map_err(|error| format!("cannot write {extended}: {error}"))?;
+    let asked = ["req", "-subj", subject, "-keyout", &key, "-out", &request];
+    openssl(folder, &[&asked[..], &NEW_KEY].concat())?;
+    let (by, by_key) = (format!("{authority}.pem"), format!("{authority}.key"));
+    let sign = ["x509", "-req", "-days", "2", "-in", &request, "-CA", &by, "-CAkey", &by_key];
+    openssl(folder, &[&sign[..], &["-CAcreateserial", "-extfile", &extended, "-out", &certificate]].concat())
+}
+
+fn openssl(folder: &Path, arguments: &[&str]) -> Result<(), String> {
+    process::run(Command::new("openssl").args(arguments).current_dir(folder), STEP).map(drop)
 }

@@ -1,6 +1,7 @@
 //! Rows of grpcio's own tests, with our client against an echo server in another language.
 
 mod compression;
+mod mtls;
 mod server;
 mod status;
 mod wait_for_ready;
@@ -9,6 +10,7 @@ use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::time::Duration;
 
+pub use self::mtls::{Asks, Tells};
 use crate::echo::Blob;
 
 /// How long any call of a row may take, so that nothing hangs.
