@@ -1,9 +1,10 @@
 """A grpcio client that runs gRPC's interoperability cases against the interop server of this repository.
 
 grpcio cannot send one message of a stream uncompressed, so that client_compressed_streaming is not among them. The flag
-bytes of responses are read by a proxy between both.
+bytes of responses are read by a proxy between both, which can read none over TLS: cases that need them run without it alone.
 """
 
+import pathlib
 import queue
 import sys
 
@@ -234,10 +235,17 @@ CASES = [
 OBSERVED = {server_compressed_unary, server_compressed_streaming}
 
 
-def run(case, port):
+def run(case, port, tls):
     proxy = wire.FlagProxy(port) if case in OBSERVED else None
     target = f"127.0.0.1:{proxy.port if proxy else port}"
-    with grpc.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if tls:
+        options.append(("grpc.ssl_target_name_override", tls.server_host_override))
+        credentials = grpc.ssl_channel_credentials(pathlib.Path(tls.ca_file).read_bytes())
+        opened = grpc.secure_channel(target, credentials, options)
+    else:
+        opened = grpc.insecure_channel(target, options)
+    with opened as channel:
         stub = test_pb2_grpc.TestServiceStub(channel)
         stub.channel, stub.proxy = channel, proxy
         case(stub)
@@ -246,11 +254,17 @@ def run(case, port):
 
 
 def main():
-    flags = rows.arguments(__doc__)
-    runner = rows.Rows(flags.case)
+    parser = rows.parser(__doc__)
+    parser.add_argument("--use_tls", default="false")
+    parser.add_argument("--ca_file", help="the authority to trust")
+    parser.add_argument("--server_host_override", help="the name that the server is called by")
+    flags = parser.parse_args()
+    tls = flags if flags.use_tls == "true" else None
+    runner = rows.Rows(flags.case, " over TLS" if tls else "")
     with rows.server(flags.server, "--port=0", "--address=127.0.0.1") as port:
         for case in CASES:
-            runner.run(case.__name__, run, case, port)
+            if not (tls and case in OBSERVED):
+                runner.run(case.__name__, run, case, port, tls)
     sys.exit(1 if runner.failed else 0)
 
 

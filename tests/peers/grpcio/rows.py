@@ -11,18 +11,25 @@ TIMEOUT = 20
 
 
 def arguments(about):
+    """The flags of a program of rows that has none of its own."""
+    return parser(about).parse_args()
+
+
+def parser(about):
     """What every program of rows takes: what to run, and the command of the server to run it against."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--case", default="", help="the row or group to run; all if empty")
     parser.add_argument("server", nargs="+", help="the command that starts the server under test")
-    return parser.parse_args()
+    return parser
 
 
 class Rows:
     """Runs rows and counts those that fail."""
 
-    def __init__(self, wanted):
+    def __init__(self, wanted, suffix=""):
+        """The suffix is printed behind each name."""
         self._wanted = wanted
+        self._suffix = suffix
         self.failed = 0
 
     def wants(self, name):
@@ -31,13 +38,14 @@ class Rows:
     def run(self, name, check, *args):
         if not self.wants(name):
             return
+        printed = name + self._suffix
         try:
             check(*args)
         except Exception as error:  # A row that fails in any way must not end the others.
             self.failed += 1
-            print(f"FAIL {name}: {type(error).__name__}: {' '.join(str(error).split())}", flush=True)
+            print(f"FAIL {printed}: {type(error).__name__}: {' '.join(str(error).split())}", flush=True)
         else:
-            print(f"PASS {name}", flush=True)
+            print(f"PASS {printed}", flush=True)
 
 
 def equal(what, seen, expected):

@@ -10,6 +10,7 @@ use std::process::Command;
 use super::Session;
 use super::command;
 use super::install;
+use super::mtls;
 use super::ours;
 use super::process::{self, Server};
 use super::report::Direction;
@@ -55,6 +56,8 @@ const CLIENT_CASES: [&str; 22] = [
     "concurrent_large_unary",
     "very_large_request",
 ];
+/// Those of them that read the flag bytes between both, which cannot be done over TLS.
+const CLEAR_CASES: [&str; 2] = ["server_compressed_unary", "server_compressed_streaming"];
 /// What its server cannot answer of ours: a handler sees no flag bytes, so that it cannot refuse a probe; and our program with
 /// it neither tells the client's address nor limits streams.
 /// Its server reports no load either: grpcio has no API for that.
@@ -96,6 +99,7 @@ pub(super) fn run(session: &mut Session) {
     if groups.is_empty()
         && companions.is_empty()
         && !command_wanted
+        && !session.report.wants_group(mtls::GROUP)
         && !wants_cases(session, &CLIENT_CASES)
         && !wants_cases(session, &server_cases)
     {
@@ -114,6 +118,7 @@ pub(super) fn run(session: &mut Session) {
             ("interop_client", "interop_client", CLIENT_CASES.len()),
             &server,
         );
+        run_client_over_tls(session, &python);
     }
     for Group { name, program, theirs, .. } in &groups {
         let server = session.binaries.join("echo_server");
@@ -140,6 +145,12 @@ pub(super) fn run(session: &mut Session) {
             }
         }
     }
+    if session.report.wants_group(mtls::GROUP) {
+        let (ours, our_client) = (mtls::our_server(session), mtls::our_client(session));
+        mtls::run(session, PEER, Direction::TheirsToOurs, (ours, mtls::ALL), python.program("mtls"));
+        let theirs = || python.program("mtls_server");
+        mtls::run(session, PEER, Direction::OursToTheirs, (theirs, mtls::NOT_OPTIONAL), our_client);
+    }
     command::run(session, PEER, Direction::CommandToTheirs, |port| {
         let mut server = python.program("interop_server");
         server.arg(format!("--port={port}"));
@@ -157,6 +168,23 @@ pub(super) fn run(session: &mut Session) {
         python.set_environment(&mut client);
         rows::run_group(session, PEER, Direction::OursToTheirs, (name, *ours), &mut client);
     }
+}
+
+/// Runs their client's interop cases over TLS, as far as it has them there.
+fn run_client_over_tls(session: &mut Session, python: &Python) {
+    if session.report.case().is_some_and(|case| CLEAR_CASES.contains(&case)) {
+        return;
+    }
+    let certificates = match Certificates::make(&session.peers) {
+        Ok(certificates) => certificates,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    let mut client = python.program("interop_client");
+    rows::add_case(&mut client, session.report.case());
+    client.args(certificates.client_flags()).arg("--").arg(session.binaries.join("interop_server"));
+    client.args(certificates.server_flags());
+    let group = ("interop_client over TLS", CLIENT_CASES.len() - CLEAR_CASES.len());
+    rows::run_group(session, PEER, Direction::TheirsToOurs, group, &mut client);
 }
 
 /// Runs a program of theirs against a program of ours; `group` is its name, the program's, and how many rows it has.
