@@ -9,6 +9,7 @@ use std::process::Command;
 use super::Session;
 use super::command;
 use super::install;
+use super::mtls;
 use super::ours::{self, CASE_TIMEOUT};
 use super::process::{self, Server};
 use super::report::Direction;
@@ -59,6 +60,7 @@ pub(super) fn run(session: &mut Session) {
     if !cases.any(|case| session.report.wants(case))
         && !PROTOS.iter().any(|(case, _)| session.report.wants(case))
         && !session.report.wants_group(DETAILS.0)
+        && !session.report.wants_group(mtls::GROUP)
     {
         return;
     }
@@ -74,6 +76,9 @@ pub(super) fn run(session: &mut Session) {
     }
     if session.report.wants_group(DETAILS.0) {
         run_details(session, &folder);
+    }
+    if session.report.wants_group(mtls::GROUP) {
+        run_mtls(session, &folder);
     }
     let certificates = match Certificates::make(&session.peers) {
         Ok(certificates) => certificates,
@@ -167,6 +172,19 @@ fn run_details(session: &mut Session, folder: &Path) {
     rows::add_case(&mut client, session.report.case());
     client.arg("--").arg(&program);
     rows::run_group(session, PEER, Direction::OursToTheirs, (group, ours), &mut client);
+}
+
+/// Certificates of clients: their client against our server, and our client against theirs.
+fn run_mtls(session: &mut Session, folder: &Path) {
+    let program = match build(&session.root, folder, mtls::GROUP) {
+        Ok(program) => program,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    let (ours, mut our_client) = (mtls::our_server(session), mtls::our_client(session));
+    mtls::run(session, PEER, Direction::TheirsToOurs, (ours, mtls::ALL), Command::new(&program));
+    // Go tells the names of a certificate, and has no notion of which of them is the identity.
+    our_client.arg("--auth_context=false");
+    mtls::run(session, PEER, Direction::OursToTheirs, (|| Command::new(&program), mtls::ALL), our_client);
 }
 
 /// Compares restated protos with those that grpc-go and genproto have, field by field, in a program of its own.
