@@ -244,6 +244,30 @@ async fn a_configuration_of_rustls_can_be_brought() {
     assert_eq!(say(&channel, "over TLS 1.2").await.unwrap(), "over TLS 1.2");
 }
 
+#[tokio::test]
+async fn a_server_that_closes_behind_the_handshake_may_have_refused_the_client() {
+    let authority = Authority::new("a root");
+    let acceptor = Arc::new(raw_config(&authority.server(&["localhost"]), vec![b"h2".to_vec()]));
+    let acceptor = tokio_rustls::TlsAcceptor::from(acceptor);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("dns:///localhost:{}", listener.local_addr().unwrap().port());
+    // As gRPC's C core does, without an alert. What of the client's is unread then makes the system reset the connection.
+    for resets in [false, true] {
+        let credentials = trusting(&authority).build().unwrap();
+        let channel = channel(&target).credentials(credentials).build().unwrap();
+        let server = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(socket).await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            if resets {
+                stream.get_ref().0.set_zero_linger().unwrap();
+            }
+        };
+        let reason = "it may require a certificate of the client (identity), or not accept the one that was given";
+        tokio::join!(refused_at(&channel, "HTTP/2", reason), server);
+    }
+}
+
 /// A server that does no more than the handshake.
 async fn raw_server(identity: &Identity, protocols: Vec<Vec<u8>>) -> String {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(raw_config(identity, protocols)));

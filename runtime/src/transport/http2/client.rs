@@ -1,6 +1,7 @@
 //! A client's connection: its task, and what calls do to it.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, ready};
@@ -191,7 +192,7 @@ impl Task {
         })
         .await;
         if let Some(settled) = self.side.settled.take() {
-            let _ = settled.send(Err(refusal(ended, self.driver.first_bytes())));
+            let _ = settled.send(Err(refusal(ended, self.driver.first_bytes(), &self.side.options)));
         }
     }
 }
@@ -277,8 +278,11 @@ impl Drop for ClientSide {
     }
 }
 
+/// What may be behind a connection that ends as soon as TLS is there: gRPC's C core refuses clients so, without an alert.
+const UNSAID: &str = "it may require a certificate of the client (identity), or not accept the one that was given";
+
 /// Why there is no connection, by what the server said first.
-fn refusal(ended: Result<(), Lost>, first: &[u8]) -> (Stage, String) {
+fn refusal(ended: Result<(), Lost>, first: &[u8], options: &ConnectOptions) -> (Stage, String) {
     #[cfg(feature = "_tls")]
     if let Err(Lost::Socket(error)) = &ended
         && let Some(cause) = tls::in_http2(error)
@@ -291,6 +295,14 @@ fn refusal(ended: Result<(), Lost>, first: &[u8]) -> (Stage, String) {
         }
         Err(Lost::Protocol(_)) if first.starts_with(b"HTTP/1") => "the server answered in HTTP/1.1, not HTTP/2".into(),
         Err(Lost::Protocol(_)) => "the server's first frame was not SETTINGS: it does not speak HTTP/2".into(),
+        Err(Lost::Closed) if options.is_secure() => {
+            format!("the server closed the connection before its SETTINGS: {UNSAID}")
+        }
+        Err(Lost::Socket(error))
+            if options.is_secure() && matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) =>
+        {
+            format!("the connection ended before the server's SETTINGS: {error}: {UNSAID}")
+        }
         Err(Lost::Closed) | Ok(()) => "the server closed the connection before its SETTINGS".into(),
         Err(lost) => format!("the connection ended before the server's SETTINGS: {lost}"),
     };
