@@ -108,7 +108,11 @@ impl Peer<'_> {
     async fn refuses(&self, certificate: Option<&str>) -> Result<(), Failure> {
         match self.call(certificate).await? {
             Ok(told) => return Err(Failure(format!("the client is served: {told}"))),
-            Err(status) => equal(&format!("code of {status}"), status.code(), Code::Unavailable)?,
+            Err(status) => {
+                equal(&format!("code of {status}"), status.code(), Code::Unavailable)?;
+                let leads_there = status.message().contains("certificate");
+                equal(&format!("whether {status} speaks of the certificate"), leads_there, true)?;
+            }
         }
         self.knows("client", known("me", &NAMES)).await
     }
