@@ -1,8 +1,9 @@
 """Serves callwright.tests.Echo with grpcio, as `echo_server` of this repository does with callwright.
 
-What the metadata of a call asks for is listed there (tests/src/interop/echo.rs). With --observe, a proxy before the server
-reads the flag bytes of the requests, and the trailing metadata tells them; each call must come on a connection of its own
-then, one by one.
+What the metadata of a call asks for is listed there (tests/src/interop/echo.rs) and, of attempts, in
+tests/src/interop/rows/attempts.rs. With --observe, a proxy before the server reads the flag bytes of the requests, and the
+trailing metadata tells them; each call must come on a connection of its own then, one by one. With --until_stdin_closes, a
+line "stop" ends the server at once, with the calls that it has.
 """
 
 import argparse
@@ -13,11 +14,12 @@ import threading
 from concurrent import futures
 
 import grpc
-from callwright.tests import echo_pb2_grpc
+from callwright.tests import echo_pb2, echo_pb2_grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 import wire
+from attempts import Attempts
 
 COMPRESSIONS = {
     "identity": grpc.Compression.NoCompression,
@@ -86,6 +88,7 @@ def fail_as_asked(context):
 class Echo(echo_pb2_grpc.EchoServicer):
     def __init__(self, observer):
         self._observer = observer
+        self._attempts = Attempts()
 
     def _begin(self, context):
         script = Script(context)
@@ -98,6 +101,11 @@ class Echo(echo_pb2_grpc.EchoServicer):
         script = self._begin(context)
         self._observer.tell(context)
         fail_as_asked(context)
+        metadata = dict(context.invocation_metadata())
+        if "x-report" in metadata:
+            return echo_pb2.Blob(body=self._attempts.report(metadata["x-report"]).encode())
+        if "x-call" in metadata:
+            self._attempts.answer(metadata["x-call"], context)
         script.before(0)
         return request
 
@@ -168,9 +176,11 @@ class AioEcho(echo_pb2_grpc.EchoServicer):
         self._observer.tell(context)
 
 
-def end_with_stdin():
-    """Ends this process with its parent, even one that was killed itself."""
-    sys.stdin.read()
+def obey_stdin(stop):
+    """Ends this process with its parent, even one that was killed itself, and the server when a line says so."""
+    for line in sys.stdin:
+        if line == "stop\n":
+            stop()
     os._exit(0)
 
 
@@ -189,6 +199,8 @@ def serve(flags, options, compression):
     echo_pb2_grpc.add_EchoServicer_to_server(Echo(observer), server)
     port = listen(server, flags, observer)
     server.start()
+    if flags.until_stdin_closes:
+        threading.Thread(target=obey_stdin, args=(lambda: server.stop(0),), daemon=True).start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
     server.wait_for_termination()
 
@@ -199,6 +211,13 @@ async def serve_aio(flags, options, compression):
     echo_pb2_grpc.add_EchoServicer_to_server(AioEcho(observer), server)
     port = listen(server, flags, observer)
     await server.start()
+    if flags.until_stdin_closes:
+        loop = asyncio.get_running_loop()
+
+        def stop():
+            asyncio.run_coroutine_threadsafe(server.stop(0), loop)
+
+        threading.Thread(target=obey_stdin, args=(stop,), daemon=True).start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()
 
@@ -209,12 +228,13 @@ def main():
     parser.add_argument("--compression", choices=COMPRESSIONS, default="identity")
     parser.add_argument("--accept", choices=BITSETS)
     parser.add_argument("--observe", action="store_true")
+    parser.add_argument("--max_concurrent_streams", type=int)
     parser.add_argument("--aio", action="store_true")
     parser.add_argument("--until_stdin_closes", action="store_true")
     flags = parser.parse_args()
-    if flags.until_stdin_closes:
-        threading.Thread(target=end_with_stdin, daemon=True).start()
     options = []
+    if flags.max_concurrent_streams:
+        options.append(("grpc.max_concurrent_streams", flags.max_concurrent_streams))
     if flags.accept:
         options.append(("grpc.compression_enabled_algorithms_bitset", BITSETS[flags.accept]))
     compression = None if flags.compression == "identity" else COMPRESSIONS[flags.compression]

@@ -219,6 +219,11 @@ impl RefusedPort {
         &self.address
     }
 
+    /// The port alone.
+    pub fn port(&self) -> u16 {
+        self.address.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     /// A channel whose first attempt has failed: it is in TRANSIENT_FAILURE, for a long time.
     pub async fn failed_channel(&self) -> Channel {
         let slow = Backoff::default().with_initial(Duration::from_secs(3600)).with_max(Duration::from_secs(3600));

@@ -1,5 +1,5 @@
-//! grpc-go's interop client and server, its server with reflection for the command, its error details, and the descriptors
-//! of standard protos that it and genproto have, which ours must equal.
+//! grpc-go's interop client and server, its server with reflection for the command, its error details, an echo server for
+//! rows of our client, and the descriptors of standard protos that it and genproto have, which ours must equal.
 
 use std::fs;
 use std::io;
@@ -52,15 +52,20 @@ const TESTING: &str = "grpc/testing";
 /// Error details: the group of rows, and how many their client and ours have. Theirs takes the code out of the details, and
 /// so cannot tell whether these are inconsistent.
 const DETAILS: (&str, usize, usize) = ("status", 5, 8);
+/// grpcio's rows of calls that wait, without those of its asyncio: the group, and how many there are.
+const WAITING: (&str, usize) = ("wait_for_ready", 24);
 
 pub(super) fn run(session: &mut Session) {
     let as_client = [&CASES[..], &CLIENT_CASES].concat();
     let as_server = [&CASES[..], &SERVER_CASES].concat();
+    let groups = [WAITING].into_iter().chain(rows::CHANNEL_GROUPS);
+    let groups: Vec<_> = groups.filter(|(group, _)| session.report.wants_group(group)).collect();
     let mut cases = as_client.iter().chain(&as_server).chain(&command::ROWS);
     if !cases.any(|case| session.report.wants(case))
         && !PROTOS.iter().any(|(case, _)| session.report.wants(case))
         && !session.report.wants_group(DETAILS.0)
         && !session.report.wants_group(mtls::GROUP)
+        && groups.is_empty()
     {
         return;
     }
@@ -79,6 +84,9 @@ pub(super) fn run(session: &mut Session) {
     }
     if session.report.wants_group(mtls::GROUP) {
         run_mtls(session, &folder);
+    }
+    if !groups.is_empty() {
+        run_groups(session, &folder, &groups);
     }
     let certificates = match Certificates::make(&session.peers) {
         Ok(certificates) => certificates,
@@ -167,9 +175,7 @@ fn run_details(session: &mut Session, folder: &Path) {
         }
         Err(error) => session.report.broken(PEER, &error),
     }
-    let mut client = Command::new(session.binaries.join("echo_client"));
-    client.arg(format!("--group={group}"));
-    rows::add_case(&mut client, session.report.case());
+    let mut client = rows::our_client(session, group);
     client.arg("--").arg(&program);
     rows::run_group(session, PEER, Direction::OursToTheirs, (group, ours), &mut client);
 }
@@ -185,6 +191,19 @@ fn run_mtls(session: &mut Session, folder: &Path) {
     // Go tells the names of a certificate, and has no notion of which of them is the identity.
     our_client.arg("--auth_context=false");
     mtls::run(session, PEER, Direction::OursToTheirs, (|| Command::new(&program), mtls::ALL), our_client);
+}
+
+/// Groups of rows: our client against an echo server made with grpc-go.
+fn run_groups(session: &mut Session, folder: &Path, groups: &[(&str, usize)]) {
+    let program = match build(&session.root, folder, "echo") {
+        Ok(program) => program,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    for group in groups {
+        let mut client = rows::our_client(session, group.0);
+        client.args(["--aio=false", "--"]).arg(&program);
+        rows::run_group(session, PEER, Direction::OursToTheirs, *group, &mut client);
+    }
 }
 
 /// Compares restated protos with those that grpc-go and genproto have, field by field, in a program of its own.

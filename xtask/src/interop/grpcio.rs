@@ -91,12 +91,15 @@ pub(super) fn run(session: &mut Session) {
     let server_cases: Vec<_> = our_cases.lines().filter(|case| !NO_SERVER_CASES.contains(case)).collect();
     let wants_cases = |session: &Session, cases: &[&str]| cases.iter().any(|case| session.report.wants(case));
     let groups: Vec<_> = GROUPS.into_iter().filter(|group| session.report.wants_group(group.name)).collect();
+    let channel_groups: Vec<_> =
+        rows::CHANNEL_GROUPS.into_iter().filter(|(group, _)| session.report.wants_group(group)).collect();
     let command_groups: Vec<_> =
         COMMAND_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
     let companions: Vec<_> =
         COMPANION_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
     let command_wanted = command::is_wanted(session) || !command_groups.is_empty();
     if groups.is_empty()
+        && channel_groups.is_empty()
         && companions.is_empty()
         && !command_wanted
         && !session.report.wants_group(mtls::GROUP)
@@ -160,13 +163,11 @@ pub(super) fn run(session: &mut Session) {
         let binary = session.binaries.join("callwright");
         run_program(session, &python, Direction::CommandToTheirs, group, &binary);
     }
-    for Group { name, ours, .. } in &groups {
-        let mut client = Command::new(session.binaries.join("echo_client"));
-        client.arg(format!("--group={name}"));
-        rows::add_case(&mut client, session.report.case());
+    for group in groups.iter().map(|group| (group.name, group.ours)).chain(channel_groups) {
+        let mut client = rows::our_client(session, group.0);
         client.arg("--").arg(&python.interpreter).arg(python.programs.join("echo_server.py"));
         python.set_environment(&mut client);
-        rows::run_group(session, PEER, Direction::OursToTheirs, (name, *ours), &mut client);
+        rows::run_group(session, PEER, Direction::OursToTheirs, group, &mut client);
     }
 }
 

@@ -10,6 +10,19 @@ use super::report::Direction;
 /// How long a whole group may take; each call in it has a limit of its own.
 pub(super) const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
 
+/// Groups of what our channels do by themselves: what calls meet in each state of theirs, when they connect again, calls that
+/// are made again, signs of life that come too often. Any peer's echo server will do, and how many rows there are.
+pub(super) const CHANNEL_GROUPS: [(&str, usize); 4] =
+    [("channel_states", 42), ("backoff", 2), ("retries", 9), ("pings", 2)];
+
+/// Our client in a group, which is to be told the command of a server.
+pub(super) fn our_client(session: &Session, group: &str) -> Command {
+    let mut client = Command::new(session.binaries.join("echo_client"));
+    client.arg(format!("--group={group}"));
+    add_case(&mut client, session.report.case());
+    client
+}
+
 /// Runs a group, which has this name and so many rows, and notes each.
 pub(super) fn run_group(
     session: &mut Session,

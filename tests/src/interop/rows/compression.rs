@@ -62,7 +62,7 @@ pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
 async fn matrix(rows: &mut Rows) -> Result<(), Failure> {
     for (server_name, on_server) in SWITCH {
         let flag = format!("--compression={}", on_server.unwrap_or(Compression::None));
-        let server = Server::start(rows, &["--observe", &flag]).await?;
+        let server = Server::start(&rows.server, &["--observe", &flag]).await?;
         for kind in [UNARY_UNARY, UNARY_STREAM, STREAM_UNARY, STREAM_STREAM] {
             for bits in 0..8 {
                 let [channel, call, response] = [4, 2, 1].map(|bit| SWITCH[usize::from(bits & bit != 0)]);
@@ -84,7 +84,7 @@ async fn matrix(rows: &mut Rows) -> Result<(), Failure> {
 }
 
 async fn single_messages(rows: &mut Rows) -> Result<(), Failure> {
-    let server = Server::start(rows, &["--observe", "--compression=deflate"]).await?;
+    let server = Server::start(&rows.server, &["--observe", "--compression=deflate"]).await?;
     let resets = format!("0{}", "1".repeat(STREAM_LENGTH - 1));
     for (name, plain, expected) in
         [("disable_next", "all", "0".repeat(STREAM_LENGTH)), ("disable_next_resets", "0", resets)]
@@ -99,7 +99,7 @@ async fn single_messages(rows: &mut Rows) -> Result<(), Failure> {
 
 /// An aio server that takes deflate, and gzip no more.
 async fn without_gzip(rows: &mut Rows) -> Result<(), Failure> {
-    let server = Server::start(rows, &["--observe", "--aio", "--accept=deflate"]).await?;
+    let server = Server::start(&rows.server, &["--observe", "--aio", "--accept=deflate"]).await?;
     for (place, gzip, deflate) in [("channel", (GZIP, None), (DEFLATE, None)), ("call", (None, GZIP), (None, DEFLATE))]
     {
         let settings = |(on_channel, on_call)| Settings { kind: UNARY_UNARY, on_channel, on_call, script: &[] };
@@ -114,7 +114,7 @@ async fn without_gzip(rows: &mut Rows) -> Result<(), Failure> {
 /// What an aio handler may set, and when.
 async fn of_responses(rows: &mut Rows) -> Result<(), Failure> {
     let settings = |kind, script| Settings { kind, on_channel: None, on_call: None, script };
-    let server = Server::start(rows, &["--observe", "--aio"]).await?;
+    let server = Server::start(&rows.server, &["--observe", "--aio"]).await?;
     rows.run("compression/aio/set_compression_only_before_the_initial_metadata", async {
         let early = &[("x-response-compression", "gzip"), ("x-responses", "3")];
         succeeds(&server, settings(UNARY_STREAM, early), FlagBytes::new("0", "111")).await?;
@@ -130,7 +130,7 @@ async fn of_responses(rows: &mut Rows) -> Result<(), Failure> {
     let stream = succeeds(&server, settings(UNARY_STREAM, script), FlagBytes::new("0", "101"));
     rows.run("compression/aio/disable_compression_stream", stream).await;
 
-    let server = Server::start(rows, &["--observe", "--aio", "--compression=deflate"]).await?;
+    let server = Server::start(&rows.server, &["--observe", "--aio", "--compression=deflate"]).await?;
     let default = succeeds(&server, settings(UNARY_UNARY, &[]), FlagBytes::new("0", "1"));
     rows.run("compression/aio/server_default_deflate", default).await;
     Ok(())

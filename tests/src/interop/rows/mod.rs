@@ -1,10 +1,17 @@
-//! Rows of grpcio's own tests, with our client against an echo server in another language.
+//! Rows of grpcio's own tests, and of what channels and calls do by themselves, with our client against an echo server in
+//! another language.
 
+mod attempts;
+mod backoff;
+mod channel_states;
 mod compression;
 mod mtls;
+mod pings;
+mod retries;
 mod server;
 mod status;
 mod wait_for_ready;
+mod waits;
 
 use std::fmt::{Debug, Display};
 use std::future::Future;
@@ -37,16 +44,24 @@ impl<E: std::error::Error> From<E> for Failure {
 pub struct Rows {
     case: String,
     server: Vec<String>,
+    aio: bool,
     failed: usize,
 }
 
 impl Rows {
     /// The groups of rows that there are.
-    pub const GROUPS: [&str; 3] = ["wait_for_ready", "compression", "status"];
+    pub const GROUPS: [&str; 7] =
+        ["wait_for_ready", "compression", "status", "channel_states", "backoff", "retries", "pings"];
 
     /// Rows of this name or group, all if it is empty, against the server that this command starts.
     pub fn new(case: impl Into<String>, server: Vec<String>) -> Rows {
-        Rows { case: case.into(), server, failed: 0 }
+        Rows { case: case.into(), server, aio: true, failed: 0 }
+    }
+
+    /// Whether the server can be one of grpcio's asyncio; it can unless set.
+    pub fn with_aio(mut self, aio: bool) -> Rows {
+        self.aio = aio;
+        self
     }
 
     /// Runs one group, and says how many of its rows failed.
@@ -58,6 +73,10 @@ impl Rows {
             "wait_for_ready" => wait_for_ready::run(&mut self).await?,
             "compression" => compression::run(&mut self).await?,
             "status" => status::run(&mut self).await?,
+            "channel_states" => channel_states::run(&mut self).await,
+            "backoff" => backoff::run(&mut self).await,
+            "retries" => retries::run(&mut self).await?,
+            "pings" => pings::run(&mut self).await?,
             other => return Err(Failure(format!("no group {other:?}; there are: {}", Rows::GROUPS.join(", ")))),
         }
         Ok(self.failed)

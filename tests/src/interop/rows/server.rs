@@ -2,25 +2,25 @@
 
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::{Failure, Rows, TIMEOUT};
+use super::{Failure, TIMEOUT, equal};
 
 /// A server that runs; dropping it kills it.
 pub(super) struct Server {
     /// Its input stays open as long as this does, and the server with it.
-    _child: Child,
+    child: Child,
     /// Kept open: a server whose output nobody reads could not write any.
     _output: BufReader<ChildStdout>,
     port: u16,
 }
 
 impl Server {
-    /// Starts the rows' server with more flags, and waits until it says where it listens.
-    pub(super) async fn start(rows: &Rows, flags: &[&str]) -> Result<Server, Failure> {
+    /// Starts a server by its command with more flags, and waits until it says where it listens.
+    pub(super) async fn start(command: &[String], flags: &[&str]) -> Result<Server, Failure> {
         let (program, arguments) =
-            rows.server.split_first().ok_or_else(|| Failure("no command of a server was given".to_owned()))?;
+            command.split_first().ok_or_else(|| Failure("no command of a server was given".to_owned()))?;
         let mut child = Command::new(program)
             .args(arguments)
             .args(flags)
@@ -36,12 +36,51 @@ impl Server {
         let address = line.trim().strip_prefix("listening on ").and_then(|address| address.rsplit(':').next());
         let port = address.and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| Failure(format!("the server does not say where it listens: {line:?}")))?;
-        Ok(Server { _child: child, _output: output, port })
+        Ok(Server { child, _output: output, port })
+    }
+
+    /// As [`start`](Server::start), on this port.
+    pub(super) async fn start_on(command: &[String], port: u16) -> Result<Server, Failure> {
+        Server::start(command, &[&format!("--port={port}")]).await
     }
 
     /// What a channel is to be built for.
     pub(super) fn target(&self) -> String {
         target(self.port)
+    }
+
+    /// Where it listens, on this machine.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it; its port is closed when this returns.
+    pub(super) async fn kill(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Has it stop by itself, at once, and waits for its end.
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        let input = self.child.stdin.as_mut().ok_or_else(|| Failure("the server has no input".to_owned()))?;
+        input.write_all(b"stop\n").await?;
+        let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await??;
+        equal("how the server ended", status.code(), Some(0))
+    }
+
+    /// Halts the process: the kernel takes connections for it, and nobody answers on them.
+    pub(super) async fn halt(&self) -> Result<(), Failure> {
+        self.signal("-STOP").await
+    }
+
+    /// Lets a process go on that was halted.
+    pub(super) async fn go_on(&self) -> Result<(), Failure> {
+        self.signal("-CONT").await
+    }
+
+    async fn signal(&self, signal: &str) -> Result<(), Failure> {
+        let id = self.child.id().ok_or_else(|| Failure("the server has ended".to_owned()))?;
+        let status = Command::new("kill").args([signal, &id.to_string()]).status().await?;
+        equal("how kill ended", status.code(), Some(0))
     }
 }
 

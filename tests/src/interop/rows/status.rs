@@ -14,7 +14,7 @@ use crate::interop::details::all_ten;
 const MESSAGE: &str = "what the row is about: \u{263a}";
 
 pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
-    let server = Server::start(rows, &[]).await?;
+    let server = Server::start(&rows.server, &[]).await?;
     let peer = Peer { stub: EchoStub::new(Channel::new(server.target())?) };
     rows.run("status/ok", peer.ok()).await;
     rows.run("status/plain", peer.plain()).await;

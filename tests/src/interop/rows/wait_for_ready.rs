@@ -59,6 +59,9 @@ const AIO_STREAMS: Streams = Streams { length: 5, size: 42 };
 pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
     for (prefix, ways, flags) in [("wait_for_ready", &WAYS[..], &[][..]), ("wait_for_ready/aio", &AIO_WAYS, &["--aio"])]
     {
+        if !flags.is_empty() && !rows.aio {
+            continue;
+        }
         for way in ways {
             rows.run(&format!("{prefix}/default/{}", way.name), fails_fast(way, None)).await;
             rows.run(&format!("{prefix}/disabled/{}", way.name), fails_fast(way, Some(false))).await;
@@ -96,7 +99,7 @@ async fn enabled(rows: &mut Rows, prefix: &str, ways: &[Way], flags: &[&str]) ->
         return Ok(());
     }
     let port = format!("--port={port}");
-    let _server = Server::start(rows, &[flags, &[port.as_str()]].concat()).await?;
+    let _server = Server::start(&rows.server, &[flags, &[port.as_str()]].concat()).await?;
     for (name, _, call) in waiting {
         rows.run(&name, async { Ok(joined(call).await?) }).await;
     }

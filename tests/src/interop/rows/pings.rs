@@ -1,0 +1,56 @@
+//! A server of the peer's, as it is by default, and a channel that asks it for signs of life too often (gRFC A8).
+
+use std::time::{Duration, Instant};
+
+use callwright::{Channel, Code, ConnectivityState, Keepalive};
+
+use super::attempts::{call, wait_for_ends};
+use super::server::Server;
+use super::{Failure, Rows, TIMEOUT, blob, equal};
+use crate::echo::EchoStub;
+
+/// The time between two PINGs. Less than any user can set.
+const OFTEN: Duration = Duration::from_millis(250);
+/// How many PINGs a server complains of at the soonest: it bears with two that come too early.
+const PINGS: u32 = 3;
+
+pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
+    let server = Server::start(&rows.server, &[]).await?;
+    rows.run("pings/during_calls", during_calls(&server)).await;
+    rows.run("pings/without_calls", without_calls(&server)).await;
+    Ok(())
+}
+
+/// The server ends the connection, and the next is asked half as often: which a channel does only when it was told GOAWAY
+/// `too_many_pings`. What the call itself says is the server's affair.
+async fn during_calls(server: &Server) -> Result<(), Failure> {
+    let channel = Channel::builder(server.target()).keepalive(Keepalive::exactly(OFTEN)).build()?;
+    for (name, times) in [("first", 1), ("second", 2)] {
+        let began = Instant::now();
+        let Err(status) = call(&channel, name, "never").await else {
+            return Err(Failure("a call was answered that never is".to_owned()));
+        };
+        equal("code", status.code(), Code::Unavailable)?;
+        let (took, least) = (began.elapsed(), OFTEN * times * PINGS);
+        if took < least {
+            return Err(Failure(format!(
+                "the {name} connection ended after {took:?}, not {least:?} and more: {status}"
+            )));
+        }
+        // The next connection answers calls as this one did.
+        wait_for_ends(&channel, name, &["cancelled"]).await?;
+    }
+    Ok(())
+}
+
+/// Without calls a server bears even less; the channel connects again for the next one.
+async fn without_calls(server: &Server) -> Result<(), Failure> {
+    let keepalive = Keepalive::exactly(OFTEN).permit_without_calls(true);
+    let channel = Channel::builder(server.target()).keepalive(keepalive).build()?;
+    for _ in 0..2 {
+        let response = EchoStub::new(channel.clone()).unary_unary(blob(1)).timeout(TIMEOUT).await?;
+        equal("response", response, blob(1))?;
+        tokio::time::timeout(TIMEOUT, channel.watch_state().wait_for(ConnectivityState::Idle)).await?;
+    }
+    Ok(())
+}
