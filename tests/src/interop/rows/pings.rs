@@ -1,10 +1,11 @@
-//! A server of the peer's, as it is by default, and a channel that asks it for signs of life too often (gRFC A8).
+//! Signs of life (gRFC A8): a channel that asks a server of the peer's too often for one, as it is by default, and a server
+//! that shows none.
 
 use std::time::{Duration, Instant};
 
 use callwright::{Channel, Code, ConnectivityState, Keepalive};
 
-use super::attempts::{call, wait_for_ends};
+use super::attempts::{call, report, wait_for_ends};
 use super::server::Server;
 use super::{Failure, Rows, TIMEOUT, blob, equal};
 use crate::echo::EchoStub;
@@ -14,10 +15,14 @@ const OFTEN: Duration = Duration::from_millis(250);
 /// How many PINGs a server complains of at the soonest: it bears with two that come too early.
 const PINGS: u32 = 3;
 
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
     let server = Server::start(&rows.server, &[]).await?;
     rows.run("pings/during_calls", during_calls(&server)).await;
     rows.run("pings/without_calls", without_calls(&server)).await;
+    rows.run("pings/silent_server", silent_server(&server)).await;
     Ok(())
 }
 
@@ -53,4 +58,24 @@ async fn without_calls(server: &Server) -> Result<(), Failure> {
         tokio::time::timeout(TIMEOUT, channel.watch_state().wait_for(ConnectivityState::Idle)).await?;
     }
     Ok(())
+}
+
+/// Its process is halted, with the connection open: the call ends for want of an answer, long before its deadline, and the
+/// next is answered when the process goes on.
+async fn silent_server(server: &Server) -> Result<(), Failure> {
+    let keepalive = Keepalive::exactly(OFTEN).timeout(PATIENCE);
+    let channel = Channel::builder(server.target()).keepalive(keepalive).build()?;
+    let silent = tokio::spawn(call(&channel, "silent", "never").into_future());
+    wait_for_ends(&channel, "silent", &["running"]).await?;
+    server.halt().await?;
+    let ended = silent.await?;
+    server.go_on().await?;
+    let Err(status) = ended else {
+        return Err(Failure("a call was answered that never is".to_owned()));
+    };
+    equal("code", status.code(), Code::Unavailable)?;
+    if !status.message().contains("no answer to a PING") {
+        return Err(Failure(format!("the call did not end for want of an answer: {status}")));
+    }
+    report(&channel, "silent").await.map(drop)
 }
