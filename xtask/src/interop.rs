@@ -28,7 +28,8 @@ use crate::task;
 
 const USAGE: &str = "\
 Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways;
-and the command callwright against their servers; other languages' tools against ours.
+what our channels do by themselves (states, backoff, retries, signs of life) and the command callwright against
+their servers; other languages' tools against ours.
 
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 

@@ -10,6 +10,8 @@
 //! | `x-code`, `x-message`, `x-details-bin` | it ends with these, the details as they are; without a code peers succeed with them |
 //!
 //! The trailing metadata tells the flag bytes of the requests: `x-request-flags: 110`.
+//!
+//! What peers do beside this, for calls that are made several times, is listed in `rows/attempts.rs`.
 
 use callwright::{Compression, Metadata, Requests, Responses, ServerContext, Status};
 

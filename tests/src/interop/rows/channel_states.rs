@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::attempts::{self, report, wait_for_ends};
 use super::server::{Server, target};
 use super::waits::{LATE, Waits};
-use super::{Failure, Rows, TIMEOUT, blob, equal};
+use super::{Failure, Rows, TIMEOUT, blob, equal, left_ready};
 use crate::echo::{Blob, EchoStub};
 use crate::support::RefusedPort;
 
@@ -273,13 +273,6 @@ async fn given_up_while_queued(command: &[String]) -> Result<(), Failure> {
     kept.await??;
     equal("what the server saw of the call", report(&channel, "given up").await?.len(), 0)?;
     equal("what it saw of the other", report(&channel, "kept").await?.len(), 1)
-}
-
-/// Waits until the channel knows that its server has gone.
-async fn left_ready(channel: &Channel) -> Result<(), Failure> {
-    let mut states = channel.watch_state();
-    let left = async { while states.current() == ConnectivityState::Ready && states.changed().await.is_some() {} };
-    Ok(tokio::time::timeout(TIMEOUT, left).await?)
 }
 
 fn under_way(call: Call<Unary, Blob, Blob>) -> JoinHandle<Result<Blob, Status>> {

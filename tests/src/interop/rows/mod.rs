@@ -17,6 +17,8 @@ use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::time::Duration;
 
+use callwright::{Channel, ConnectivityState};
+
 pub use self::mtls::{Asks, Tells};
 use crate::echo::Blob;
 
@@ -111,4 +113,11 @@ fn equal<T: PartialEq + Debug>(what: &str, seen: T, expected: T) -> Result<(), F
 
 fn blob(size: usize) -> Blob {
     Blob { body: vec![0; size] }
+}
+
+/// Waits until a channel that was READY has lost its connection.
+async fn left_ready(channel: &Channel) -> Result<(), Failure> {
+    let mut states = channel.watch_state();
+    let left = async { while states.current() == ConnectivityState::Ready && states.changed().await.is_some() {} };
+    Ok(tokio::time::timeout(TIMEOUT, left).await?)
 }
