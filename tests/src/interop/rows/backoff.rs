@@ -64,7 +64,7 @@ async fn anew(server: &[String]) -> Result<(), Failure> {
     let gaps = closing.gaps().await?;
     WAITS.hold(&gaps, EARLY)?;
     // Each may be late, but not all so late that they might have gone on from where they were.
-    let (total, longest): (Duration, _) = (gaps.iter().sum(), WAITS.least(MANY) * gaps.len() as u32);
+    let (total, longest): (Duration, Duration) = (gaps.iter().sum(), gaps.iter().map(|_| WAITS.least(MANY)).sum());
     if total >= longest {
         return Err(Failure(format!("the waits did not start anew: {gaps:?}")));
     }

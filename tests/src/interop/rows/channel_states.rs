@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use callwright::service_config::{LoadBalancing, ServiceConfig};
-use callwright::{Call, Channel, ChannelCredentials, Code, ConnectivityState, Method, Status, Unary};
+use callwright::{Backoff, Call, Channel, ChannelCredentials, Code, ConnectivityState, Method, Status, Unary};
 use tokio::task::JoinHandle;
 
 use super::attempts::{self, report, wait_for_ends};
@@ -17,6 +17,8 @@ use crate::support::RefusedPort;
 
 /// How long calls wait in vain.
 const SHORT: Duration = Duration::from_millis(300);
+/// How long an attempt to connect may take where that is set.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// As the document has it.
 const DEFAULT_BACKOFF: Waits =
     Waits { initial: Duration::from_secs(1), multiplier: 1.6, max: Duration::from_secs(120) };
@@ -44,6 +46,7 @@ pub(super) async fn run(rows: &mut Rows) {
         let name = |row: &str| format!("channel_states/{row}/{}", mode.name);
         rows.run(&name("ready"), ready(command, mode)).await;
         rows.run(&name("connecting"), connecting(command, mode)).await;
+        rows.run(&name("connecting_in_vain"), connecting_in_vain(command, mode)).await;
         rows.run(&name("server_gone"), server_gone(command, mode)).await;
         rows.run(&name("in_backoff"), in_backoff(command, mode)).await;
         rows.run(&name("server_stops"), server_stops(command, mode)).await;
@@ -102,6 +105,29 @@ async fn connecting(command: &[String], mode: Mode) -> Result<(), Failure> {
     server.go_on().await?;
     waiting.await??;
     Ok(())
+}
+
+/// The same, for longer than an attempt to connect may take.
+async fn connecting_in_vain(command: &[String], mode: Mode) -> Result<(), Failure> {
+    let server = Server::start(command, &[]).await?;
+    server.halt().await?;
+    let backoff = Backoff::default().with_initial(SHORT).with_min_connect_timeout(PATIENCE);
+    let channel = Channel::builder(server.target()).backoff(backoff).build()?;
+    let began = Instant::now();
+    if mode.wait_for_ready == Some(true) {
+        let waiting = under_way(mode.call(&channel));
+        channel.watch_state().wait_for(ConnectivityState::TransientFailure).await;
+        server.go_on().await?;
+        waiting.await??;
+    } else {
+        ends(mode.call(&channel), Code::Unavailable).await?;
+        server.go_on().await?;
+    }
+    let took = began.elapsed();
+    if took < PATIENCE {
+        return Err(Failure(format!("an attempt to connect took {took:?}, not {PATIENCE:?} and more")));
+    }
+    ends(WAITS.call(&channel), Code::Ok).await
 }
 
 /// Of a channel that was READY.

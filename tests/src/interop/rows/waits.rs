@@ -48,3 +48,29 @@ impl Waits {
         Duration::from_secs_f64(wait).min(self.max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITS: Waits = Waits { initial: Duration::from_secs(1), multiplier: 2.0, max: Duration::from_secs(3) };
+
+    fn hold(measured: &[u64], early: u64) -> bool {
+        let measured: Vec<_> = measured.iter().copied().map(Duration::from_millis).collect();
+        WAITS.hold(&measured, Duration::from_millis(early)).is_ok()
+    }
+
+    #[test]
+    fn waits_may_be_a_fifth_shorter_or_longer_and_late() {
+        assert!(hold(&[800, 1600, 2400, 2400], 0));
+        assert!(hold(&[2200, 3400, 4600, 4600], 0));
+        assert!(hold(&[790], 10));
+    }
+
+    #[test]
+    fn waits_that_are_too_short_or_too_long_do_not_hold() {
+        for measured in [&[799][..], &[1000, 1599], &[1000, 2000, 3000, 2399], &[2201], &[1000, 2000, 3000, 4601]] {
+            assert!(!hold(measured, 0), "{measured:?}");
+        }
+    }
+}
