@@ -1,11 +1,16 @@
 //! A server in another process, for as long as its handle lives.
 
+use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::{Failure, TIMEOUT, equal};
+
+/// How often a process is looked at until it has stopped.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A server that runs; dropping it kills it.
 pub(super) struct Server {
@@ -68,8 +73,18 @@ impl Server {
     }
 
     /// Halts the process: the kernel takes connections for it, and nobody answers on them.
+    ///
+    /// Its threads go on for a while after the signal, longer on a busy machine. Linux tells of each whether it has stopped.
     pub(super) async fn halt(&self) -> Result<(), Failure> {
-        self.signal("-STOP").await
+        self.signal("-STOP").await?;
+        let tasks = Path::new("/proc").join(self.id()?.to_string()).join("task");
+        let stopping = async {
+            while !has_stopped(&tasks)? {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(TIMEOUT, stopping).await?
     }
 
     /// Lets a process go on that was halted.
@@ -78,10 +93,24 @@ impl Server {
     }
 
     async fn signal(&self, signal: &str) -> Result<(), Failure> {
-        let id = self.child.id().ok_or_else(|| Failure("the server has ended".to_owned()))?;
-        let status = Command::new("kill").args([signal, &id.to_string()]).status().await?;
+        let status = Command::new("kill").args([signal, &self.id()?.to_string()]).status().await?;
         equal("how kill ended", status.code(), Some(0))
     }
+
+    fn id(&self) -> Result<u32, Failure> {
+        self.child.id().ok_or_else(|| Failure("the server has ended".to_owned()))
+    }
+}
+
+/// Whether all threads in a folder of `/proc` have stopped: the state stands behind the name, which ends with the last parenthesis.
+fn has_stopped(tasks: &Path) -> Result<bool, Failure> {
+    for task in std::fs::read_dir(tasks)? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        if !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T ")) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The target of a port on this machine.
