@@ -5,10 +5,11 @@ use std::fmt;
 /// A gRPC status code (`doc/statuscodes.md`).
 ///
 /// A number that gRPC does not define reads as [`Code::Unknown`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Code {
     /// 0: the call succeeded.
+    #[default]
     Ok = 0,
     /// 1: the call was cancelled, usually by its caller.
     Cancelled = 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use callwright::server::interceptor::{AnyMessage, Intercepted, Next, ServerInterceptor};
 use callwright::{Code, Metadata, Server, ServerContext, Status};
-use callwright_tests::support::{channel_to, say};
+use callwright_tests::support::{channel_to, raw, say};
 use tokio::sync::mpsc;
 
 use crate::actor::{self, ENDS, KINDS, call};
@@ -89,19 +89,17 @@ fn after(end: &str, kind: usize) -> String {
 async fn calls_of_all_kinds_are_seen_from_outside_to_inside_and_back_however_they_end() {
     let (mut noted, notes) = Noted::new();
     let builder = Server::builder().interceptor(notes("outer")).interceptor(notes("inner"));
-    let (_server, channel, mut waiting) = actor::serve(builder).await;
+    let (server, channel, mut waiting) = actor::serve(builder).await;
+    let address = server.local_addr().to_string();
     for kind in KINDS {
         for end in ENDS {
-            let timeout = (end == "deadline").then(|| ("timeout", "50".to_owned()));
-            let calling =
-                call(&channel, kind, |_| [("end", end.to_owned())].into_iter().chain(timeout.clone()).collect());
-            if end == "cancel" {
-                tokio::select! {
-                    _ = calling => unreachable!(),
+            match end {
+                "cancel" => tokio::select! {
+                    _ = call(&channel, kind, |_| vec![("end", end.to_owned())]) => unreachable!(),
                     _ = waiting.recv() => {}
-                }
-            } else {
-                calling.await;
+                },
+                "deadline" => run_out_of_time(&address, kind).await,
+                _ => drop(call(&channel, kind, |_| vec![("end", end.to_owned())]).await),
             }
             let after = after(end, kind);
             let expected = [
@@ -113,6 +111,14 @@ async fn calls_of_all_kinds_are_seen_from_outside_to_inside_and_back_however_the
             assert_eq!(noted.taken(2).await, expected, "{kind} {end}");
         }
     }
+}
+
+/// A call whose client leaves it to the server to see to its deadline.
+async fn run_out_of_time(address: &str, kind: usize) {
+    let request = raw::grpc_request(actor::method(kind).path()).header("end", "deadline");
+    let request = request.header("grpc-timeout", "20m").body(()).unwrap();
+    let answer = raw::request(address, request, vec![raw::text("request")]).await;
+    assert_eq!(answer.get("grpc-status"), Some("4"));
 }
 
 #[tokio::test]
@@ -295,9 +301,8 @@ async fn an_interceptor_that_waits_is_dropped_when_the_call_is_cut_off_and_those
     let (mut noted, notes) = Noted::new();
     let (sender, mut events) = mpsc::unbounded_channel();
     let builder = Server::builder().interceptor(notes("outer")).interceptor(Waits(sender));
-    let (_server, channel, _waiting) = actor::serve(builder).await;
-    let got = call(&channel, 0, |_| vec![("timeout", "50".to_owned())]).await;
-    assert_eq!(got.status.code(), Code::DeadlineExceeded);
+    let (server, channel, _waiting) = actor::serve(builder).await;
+    run_out_of_time(&server.local_addr().to_string(), 0).await;
     assert_eq!((events.recv().await, events.recv().await), (Some("waits"), Some("dropped")));
     assert!(noted.taken(1).await[1].starts_with("outer after DEADLINE_EXCEEDED"));
 

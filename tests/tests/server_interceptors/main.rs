@@ -3,3 +3,4 @@
 mod actor;
 mod chain;
 mod messages;
+mod ready_made;

@@ -47,8 +47,24 @@
 //! but nothing that they do reaches it. An interceptor that is not behind its `next.run` by then is dropped as a handler is.
 //! When the server is [stopped](crate::RunningServer::stop), all are dropped where they are, and only
 //! [`ServerContext::on_done`] hears of the end.
+//!
+//! # Ready-made
+//!
+//! | | |
+//! |---|---|
+//! | [`Logging`] | a line in the log for each call |
+//! | [`CallSpans`] | a `tracing` span around each call |
+//! | [`BearerAuth`] | tokens |
+//! | [`ConcurrencyLimit`] | how many calls run at once, and how many wait for it |
+//! | [`PanicReport`] | tells of handlers that panic |
 
+mod bearer_auth;
+mod call_spans;
+mod concurrency_limit;
 mod intercepted;
+mod logging;
+mod panic_report;
+mod selection;
 
 use std::fmt;
 use std::future::Future;
@@ -66,7 +82,12 @@ pub use crate::call::AnyMessage;
 use crate::codec::{BytesCodec, SharedCodec};
 use crate::status::Status;
 
+pub use bearer_auth::BearerAuth;
+pub use call_spans::CallSpans;
+pub use concurrency_limit::ConcurrencyLimit;
 pub use intercepted::Intercepted;
+pub use logging::Logging;
+pub use panic_report::{Panic, PanicReport};
 
 /// Interceptors, outermost first.
 pub(super) type Chain = Arc<[Arc<dyn AnyInterceptor>]>;
