@@ -123,7 +123,8 @@
 //! # Interceptors
 //!
 //! Code around the calls of a channel, or around one call, which sees and changes what passes, refuses, answers itself or calls
-//! again: [`interceptor`].
+//! again: [`interceptor`]. Code around the calls of a server, or of one service, which sees the context before and after the handler:
+//! [`server::interceptor`], with some that are ready-made.
 //!
 //! # Errors
 //!
@@ -144,6 +145,7 @@
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
 //! | `channelz` | the module `channelz`: a server shows what the channels, servers and sockets of its process do |
 //! | `orca` | the module `orca`: a server tells its clients how much it has to do |
+//! | `opentelemetry` | the module `opentelemetry`: metrics (gRFC A66) and traces (gRFC A72) of clients and servers |
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
 //! | `testing` | the module `testing`: tests of servicers and of clients without sockets, and time that the test moves |
 //! | `dynamic` | the module `dynamic`: protos parsed at run time, and calls and servicers without generated code |
@@ -178,6 +180,8 @@ mod generated;
 #[cfg(feature = "health")]
 pub mod health;
 mod metadata;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 #[cfg(feature = "orca")]
 pub mod orca;
 #[cfg(feature = "reflection")]

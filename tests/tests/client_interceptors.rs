@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use callwright::interceptor::{AnyMessage, CallDetails, Interceptor, Next, RequestMessages, ResponseMessages};
+use callwright::interceptor::{
+    AnyMessage, CallDetails, CallSpans, Interceptor, Next, RequestMessages, ResponseMessages,
+};
 use callwright::{Channel, Code, Compression, Metadata, RunningServer, Status};
+use callwright_tests::support::traced::Traced;
 use callwright_tests::support::{RefusedPort, chat, count, say, serve, sum};
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -104,6 +107,26 @@ async fn interceptors_see_calls_of_all_kinds_from_outside_to_inside_and_back() {
     let seen = taken(&log);
     assert!(seen.contains(&"outer: request b".to_owned()), "{seen:?}");
     assert_eq!(seen.last().map(String::as_str), Some("outer: OK after 2"));
+}
+
+#[tokio::test]
+async fn a_call_has_a_span_until_its_end() {
+    let (server, _) = serve().await;
+    let channel = callwright_tests::support::channel(&server.local_addr().to_string());
+    let channel = channel.interceptor(CallSpans).build().unwrap();
+    let traced = Traced::new("callwright::channel::call");
+    let _traced = tracing::subscriber::set_default(traced.clone());
+    let mut replies = count(&channel, 2).await.unwrap();
+    replies.message().await.unwrap();
+    let span = concat!(
+        r#"span otel.kind="client" otel.name="test.Echo/Count" rpc.system="grpc" rpc.service="test.Echo" "#,
+        r#"rpc.method="Count""#
+    );
+    assert_eq!(traced.taken(), [span]);
+    while replies.message().await.unwrap().is_some() {}
+    assert_eq!(traced.taken(), ["record rpc.grpc.status_code=0"]);
+    say(&channel, "fail").await.unwrap_err();
+    assert_eq!(traced.taken()[1..], ["record rpc.grpc.status_code=6", r#"record otel.status_code="ERROR""#]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod any_message;
 mod connectivity;
+mod message_event;
 mod messages;
 mod method;
 mod response;
@@ -13,6 +14,7 @@ use http::HeaderName;
 
 pub use any_message::AnyMessage;
 pub use connectivity::ConnectivityState;
+pub use message_event::MessageEvent;
 pub(crate) use messages::MessageSettings;
 pub use method::Method;
 pub use response::Response;

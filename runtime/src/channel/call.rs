@@ -211,8 +211,18 @@ pub(super) fn begin<Req: 'static, Res: 'static>(
             Some(frame::encode(request_codec.codec(), message, &encoding)?)
         }
     };
-    let request =
-        Request { path, metadata: options.metadata, wait_for_ready: options.wait_for_ready, deadline, compressor };
+    // Where the call is not followed, nobody asks.
+    let followed = request.as_ref().filter(|_| !options.tracers.is_empty());
+    let first_size = followed.and_then(|message| request_codec.codec().encoded_len(message));
+    let request = Request {
+        path,
+        metadata: options.metadata,
+        wait_for_ready: options.wait_for_ready,
+        deadline,
+        compressor,
+        tracers: options.tracers,
+        first_size,
+    };
     let finished = first.is_some();
     let exchange = Exchange::start(channel.lease().clone(), request, config, first, finished);
     let reader = Reader::new(exchange.clone(), options.max_receive_message_size);

@@ -218,6 +218,7 @@ impl Core {
                 self.settings.queue_limit
             )));
         }
+        call.note_wait();
         inner.queue.push(ticket, call.clone());
         if let Err(status) = self.ensure_control(&mut inner) {
             inner.queue.remove(ticket);

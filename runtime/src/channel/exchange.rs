@@ -13,7 +13,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -25,11 +25,12 @@ use super::abort::AbortOnDrop;
 use super::configured::CallConfig;
 use super::connectivity::{Core, Lease, Started, closed};
 use super::deadline::earliest;
+use super::interceptor::CallTracers;
 use super::opened::Opened;
 use super::queue::{QueuedCall, Ticket};
 use super::replay::Replay;
 use super::service_config::MethodConfig;
-use crate::call::ConnectivityState;
+use crate::call::{ConnectivityState, MessageEvent};
 use crate::codec::{Codec, frame};
 use crate::compression::Compressor;
 use crate::metadata::Metadata;
@@ -48,6 +49,10 @@ pub(super) struct Request {
     pub(super) wait_for_ready: Option<bool>,
     pub(super) deadline: Option<Instant>,
     pub(super) compressor: Option<Arc<dyn Compressor>>,
+    /// What follows its attempts.
+    pub(super) tracers: CallTracers,
+    /// How large the message is that goes out with the head, decompressed, in bytes; known where the call is followed.
+    pub(super) first_size: Option<usize>,
 }
 
 /// A message on its way out.
@@ -55,13 +60,16 @@ pub(super) struct Request {
 pub(super) struct Outgoing {
     /// What is left to send.
     frame: Bytes,
+    /// What all of it is.
+    event: MessageEvent,
     /// The stream on which it started.
     attempt: Option<u32>,
 }
 
 impl Outgoing {
-    pub(super) fn new(frame: Bytes) -> Self {
-        Outgoing { frame, attempt: None }
+    /// A message with its prefix, which was `size` bytes before compression, where that is known.
+    pub(super) fn new(frame: Bytes, size: Option<usize>) -> Self {
+        Outgoing { event: MessageEvent::of_frame(&frame, size), frame, attempt: None }
     }
 }
 
@@ -76,6 +84,10 @@ pub(super) struct Exchange {
     began: Option<Instant>,
     /// How often the call was sent before, but for attempts that no server saw.
     previous_attempts: AtomicU32,
+    /// Whether there was an attempt that has not failed: if there is another, no server saw that one. For those who follow the call.
+    unseen: AtomicBool,
+    /// Whether the next attempt has to wait for a connection. For the same.
+    has_waited: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -141,7 +153,7 @@ impl State {
                 }
                 // A stream that is over already says so to the receiving half.
                 if opened.send.send_now(rest.frame, false).is_ok() {
-                    opened.record.message_sent();
+                    opened.record.message_sent(rest.event);
                 }
             }
             (Phase::Hedging(hedges), Some(replay)) => {
@@ -191,6 +203,8 @@ impl Exchange {
             wait_for_ready: None,
             deadline: None,
             compressor: None,
+            tracers: CallTracers::default(),
+            first_size: None,
         };
         Exchange::new(lease, request, Some(CallConfig::default()), State::new(Phase::Over(Some(status)), None))
     }
@@ -199,8 +213,17 @@ impl Exchange {
         let ticket = lease.core().ticket();
         let began = config.is_none().then(Instant::now);
         let applied = config.map(|config| OnceLock::from(Applied::new(config, None))).unwrap_or_default();
-        let (previous_attempts, state) = (AtomicU32::new(0), Mutex::new(state));
-        Arc::new(Exchange { lease, ticket, request, applied, began, previous_attempts, state })
+        Arc::new(Exchange {
+            lease,
+            ticket,
+            request,
+            applied,
+            began,
+            previous_attempts: AtomicU32::new(0),
+            unseen: AtomicBool::new(false),
+            has_waited: AtomicBool::new(false),
+            state: Mutex::new(state),
+        })
     }
 
     /// Queues the call, or has it leave at once. Called without the lock.
@@ -342,7 +365,7 @@ impl Exchange {
             }
             let error = match ready!(opened.send.poll_send(cx, &mut outgoing.frame)) {
                 Ok(()) => {
-                    opened.record.message_sent();
+                    opened.record.message_sent(outgoing.event);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) => error,
@@ -396,7 +419,7 @@ impl Exchange {
             }
             None => opened.send.send_small(size, write)?,
         };
-        opened.record.small_message_sent(called);
+        opened.record.small_message_sent(called, MessageEvent::plain(size));
         Ok(true)
     }
 
@@ -460,16 +483,16 @@ impl Exchange {
         self.core().stats().counter().end(code == Code::Ok);
         state.timer = None;
         let mut before = std::mem::replace(&mut state.phase, Phase::Over(status));
-        if let Phase::Open(opened) = &mut before {
-            opened.record.end(code, trailing);
+        if let (Phase::Open(opened), Phase::Over(status)) = (&mut before, &state.phase) {
+            opened.record.end(status.as_ref(), trailing);
         }
         before
     }
 
     /// Counts a message that was received.
-    pub(super) fn message_received(&self) {
+    pub(super) fn message_received(&self, message: MessageEvent) {
         if let Phase::Open(opened) = &self.lock().phase {
-            opened.record.message_received();
+            opened.record.message_received(message);
         }
     }
 
@@ -504,7 +527,7 @@ impl Exchange {
             return self.lock();
         }
         let status = self.status_of(error, &opened);
-        opened.record.end(status.code(), None);
+        opened.record.end(Some(&status), None);
         drop(opened);
         if !self.try_again(&mut state, &status) {
             self.end(&mut state, Some(status), None);

@@ -215,7 +215,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Interception<Req, Res> {
     fn details(&self) -> Result<CallDetails, Status> {
         match &self.options.failure {
             Some(status) => Err(status.clone()),
-            None => Ok(self.options.details(self.method.path())),
+            None => Ok(self.options.details(self.method.path(), self.channel.lease().core().target().canonical())),
         }
     }
 

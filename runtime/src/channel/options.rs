@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deadline::earliest;
-use super::interceptor::CallDetails;
+use super::interceptor::{CallDetails, CallTracers};
 use crate::compression::Compression;
 use crate::credentials::CallCredentials;
 use crate::metadata::{IntoMetadataValue, Metadata};
@@ -25,6 +25,8 @@ pub(super) struct CallOptions {
     pub(super) credentials: Option<Arc<dyn CallCredentials>>,
     /// The first thing that was wrong with what the call was given: it ends with this.
     pub(super) failure: Option<Status>,
+    /// What follows its attempts.
+    pub(super) tracers: CallTracers,
 }
 
 impl CallOptions {
@@ -39,7 +41,7 @@ impl CallOptions {
     }
 
     /// The options as interceptors see them.
-    pub(super) fn details(&self, path: &str) -> CallDetails {
+    pub(super) fn details(&self, path: &str, target: &Arc<str>) -> CallDetails {
         CallDetails {
             method: path.to_owned(),
             deadline: self.deadline(),
@@ -48,6 +50,8 @@ impl CallOptions {
             wait_for_ready: self.wait_for_ready,
             compression: self.compression,
             max_receive_message_size: self.max_receive_message_size,
+            tracers: self.tracers.clone(),
+            target: target.clone(),
         }
     }
 
@@ -63,6 +67,7 @@ impl CallOptions {
             // They have been asked, or are about to be.
             credentials: None,
             failure: None,
+            tracers: details.tracers,
         }
     }
 

@@ -8,13 +8,25 @@ use bytes::Bytes;
 
 use super::balancer::PickArgs;
 use super::configured::Configured;
+use super::interceptor::AttemptTracers;
 use super::opened::Opened;
+use crate::address::Address;
+use crate::metadata::Metadata;
 use crate::status::Status;
 use crate::transport::client::RequestHead;
 
 /// A call's place in the queue: smaller came earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(pub(super) u64);
+
+/// What follows an attempt.
+pub(super) struct Traced {
+    pub(super) tracers: AttemptTracers,
+    /// What it carries beside the call's metadata.
+    pub(super) metadata: Metadata,
+    /// How large the first message is, decompressed, in bytes.
+    pub(super) first_size: Option<usize>,
+}
 
 /// A call that can wait for a connection.
 pub(super) trait QueuedCall: Send + Sync {
@@ -32,6 +44,15 @@ pub(super) trait QueuedCall: Send + Sync {
     /// # Errors
     /// RESOURCE_EXHAUSTED when it is larger than `limit` bytes.
     fn head(&self, limit: usize) -> Result<RequestHead, Status>;
+
+    /// It has to wait.
+    fn note_wait(&self) {}
+
+    /// What follows the attempt that is about to go out to this server; `None` for a call that nobody follows.
+    fn trace(&self, peer: &Address) -> Option<Traced> {
+        let _ = peer;
+        None
+    }
 
     /// What goes out together with the head, and whether that is all.
     fn first(&self) -> (Option<Bytes>, bool);

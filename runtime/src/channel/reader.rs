@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use super::deadline::DeadlineTimer;
 use super::exchange::Exchange;
 use super::service_config::MethodConfig;
-use crate::call::{ContentType, GRPC_ENCODING, content_type};
+use crate::call::{ContentType, GRPC_ENCODING, MessageEvent, content_type};
 use crate::codec::frame::{Decoder, Receiver};
 use crate::codec::{BytesCodec, Codec, CodecError, SharedCodec};
 use crate::metadata::Metadata;
@@ -100,7 +100,11 @@ impl Reader {
                 State::Body { decoder, .. } => match decoder.next(codec) {
                     Ok(Some(message)) => {
                         self.compressed = message.compressed;
-                        self.exchange.message_received();
+                        self.exchange.message_received(MessageEvent::received(
+                            message.size,
+                            message.compressed,
+                            message.plain_size,
+                        ));
                         return Poll::Ready(Some(message.content.map_err(|error| self.undecodable(error))));
                     }
                     Ok(None) => {}

@@ -114,7 +114,10 @@ impl<T: 'static> WireSender<T> {
         }
         self.flush().await?;
         let frame = self.encode(&message)?;
-        self.outgoing = Some(Outgoing::new(frame));
+        // Where the call is not followed, nobody asks.
+        let followed = !self.exchange.request().tracers.is_empty();
+        let size = followed.then(|| self.codec.codec().encoded_len(&message)).flatten();
+        self.outgoing = Some(Outgoing::new(frame, size));
         self.flush().await
     }
 

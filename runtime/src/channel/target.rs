@@ -58,6 +58,8 @@ impl TargetUri {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     text: String,
+    /// The same with its scheme.
+    canonical: Arc<str>,
     meaning: Meaning,
     authority: Authority,
     /// Which service config of those in DNS is taken; none unless asked for.
@@ -81,11 +83,18 @@ impl Target {
         let problem = |problem: String| TargetError { target: text.to_owned(), problem };
         let meaning = meaning(text, resolvers).map_err(problem)?;
         let authority = authority(&meaning).map_err(problem)?;
-        let mut target = Target { text: text.to_owned(), meaning, authority, choice, gives_service_config: false };
+        let canonical = canonical(text, resolvers).into();
+        let text = text.to_owned();
+        let mut target = Target { text, canonical, meaning, authority, choice, gives_service_config: false };
         // It is made again when the channel is used.
         let resolver = target.resolver(None).map_err(|error| problem(error.to_string()))?;
         target.gives_service_config = resolver.gives_service_config();
         Ok(target)
+    }
+
+    /// The target with its scheme, where it was given without one.
+    pub(super) fn canonical(&self) -> &Arc<str> {
+        &self.canonical
     }
 
     /// The name of the server as the `:authority` header gives it.
@@ -179,6 +188,16 @@ fn meaning(text: &str, resolvers: &Resolvers) -> Result<Meaning, String> {
             Ok(Meaning::Custom(Arc::new(uri), factory))
         }
         None => name(text, DEFAULT_PORT, ""),
+    }
+}
+
+/// A target with the scheme that it has if it names none.
+fn canonical(text: &str, resolvers: &Resolvers) -> String {
+    let is_known =
+        |scheme: &str| BUILT_IN.contains(&scheme) || resolvers.contains_key(scheme) || resolver::find(scheme).is_some();
+    match split(text) {
+        Some(uri) if is_known(&uri.scheme) => text.to_owned(),
+        _ => format!("{DEFAULT_SCHEME}:///{text}"),
     }
 }
 

@@ -140,6 +140,8 @@ pub(crate) struct Message<T> {
     pub(crate) compressed: bool,
     /// How many bytes it was without its prefix, before decompression.
     pub(crate) size: usize,
+    /// The same after decompression.
+    pub(crate) plain_size: usize,
 }
 
 /// Who takes the messages: an error says whose limit it was.
@@ -208,8 +210,11 @@ impl Decoder {
     /// bytes that do not decompress.
     pub(crate) fn next<T: 'static>(&mut self, codec: &dyn Codec<T>) -> Result<Option<Message<T>>, Status> {
         let Some((size, compressed)) = self.next_prefix()? else { return Ok(None) };
+        let mut plain_size = size;
         let content = if compressed {
-            codec.decode(self.decompressed(size)?)
+            let bytes = self.decompressed(size)?;
+            plain_size = bytes.len();
+            codec.decode(bytes)
         } else {
             let mut bytes = MessageBytes { decoder: self, left: size };
             let content = codec.decode_from(&mut bytes);
@@ -217,7 +222,7 @@ impl Decoder {
             bytes.advance(bytes.left);
             content
         };
-        Ok(Some(Message { content, compressed, size }))
+        Ok(Some(Message { content, compressed, size, plain_size }))
     }
 
     /// Takes the prefix of the next message once all of that is here: its size, and whether it is compressed.

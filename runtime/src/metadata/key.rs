@@ -51,6 +51,8 @@ fn reserved(key: &str) -> Option<&'static str> {
         "grpc-timeout" => Some("use timeout or deadline"),
         "grpc-encoding" | "grpc-accept-encoding" => Some("use compression"),
         "user-agent" => Some("use ChannelBuilder::user_agent"),
+        // What traces calls sets them by hand, in every gRPC.
+        "grpc-trace-bin" | "grpc-tags-bin" => None,
         _ if key.starts_with("grpc-") => Some("names that start with grpc- are gRPC's own"),
         _ if key.starts_with(':') => Some("names that start with ':' are HTTP/2's own"),
         "content-type" | "te" | "host" | "content-length" | "connection" | "transfer-encoding" | "keep-alive"

@@ -11,8 +11,9 @@ use http::Extensions;
 use tokio::time::Instant;
 
 use super::auth::AuthContext;
-use super::exchange::{Exchange, MessageCounts};
+use super::exchange::{Direction, Exchange, MessageCounts};
 use super::request::Requested;
+use crate::call::MessageEvent;
 use crate::compression::Compression;
 use crate::metadata::{self, IntoMetadataValue, Metadata, MetadataError};
 use crate::status::{Code, Status, wire};
@@ -58,6 +59,12 @@ impl ServerContext {
     /// The method's path, `/package.Service/Method`.
     pub fn method(&self) -> &str {
         self.call.requested.path()
+    }
+
+    /// Whether the server has this method: what a handler sees is. Interceptors see calls of others too, unless a
+    /// [fallback](crate::server::Methods::fallback) serves them, of which this says `false`.
+    pub fn is_served(&self) -> bool {
+        self.call.requested.call().is_some_and(|call| !call.handler.is_fallback())
     }
 
     /// The metadata that the client sent.
@@ -117,16 +124,21 @@ impl ServerContext {
     /// a deadline. [`Call::timeout`](crate::Call::timeout) takes it as it is.
     ///
     /// ```
-    /// # use callwright::{Channel, Method, ServerContext, Status};
+    /// # use callwright::{Call, Channel, Method, ServerContext, Status};
     /// # async fn example(channel: Channel, context: &ServerContext) -> Result<(), Status> {
     /// # let method: Method<String, String> = Method::new("/example.Prices/Get");
-    /// # let call = channel.unary(method, "apples".to_owned());
+    /// # let call = Call::unary(&channel, method, "apples".to_owned());
     /// let price = call.timeout(context.child_timeout()).await?;
     /// # Ok(())
     /// # }
     /// ```
     pub fn child_timeout(&self) -> Option<Duration> {
         self.time_remaining()
+    }
+
+    /// When the call began here.
+    pub fn began(&self) -> Instant {
+        self.call.began
     }
 
     /// How long ago the call began here.
@@ -136,12 +148,12 @@ impl ServerContext {
 
     /// How many messages of the client were read so far.
     pub fn messages_received(&self) -> u64 {
-        self.exchange.counts().received.messages()
+        self.exchange.messages().counts().received
     }
 
     /// How many messages were sent so far; the one of a response that is not streamed counts when the handler has returned it.
     pub fn messages_sent(&self) -> u64 {
-        self.exchange.counts().sent.messages()
+        self.exchange.messages().counts().sent
     }
 
     /// What the client's call said of wait-for-ready. It does not travel: only a call from within this process
@@ -277,6 +289,11 @@ impl ServerContext {
         self.exchange.on_done(Box::new(callback));
     }
 
+    /// Calls `callback` with each message that is received and sent from now on: its size, not what is in it. It must not block.
+    pub fn on_message(&mut self, callback: impl FnMut(Direction, &MessageEvent) + Send + 'static) {
+        self.exchange.messages().watch(Box::new(callback));
+    }
+
     /// Values of any type that travel with the call, one of each type.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -347,12 +364,22 @@ impl Outcome {
 
     /// How many messages of the client were read.
     pub fn messages_received(&self) -> u64 {
-        self.counts.received.messages()
+        self.counts.received
+    }
+
+    /// How many bytes they were on the wire, compressed, without prefixes.
+    pub fn bytes_received(&self) -> u64 {
+        self.counts.bytes_received
     }
 
     /// How many messages were sent.
     pub fn messages_sent(&self) -> u64 {
-        self.counts.sent.messages()
+        self.counts.sent
+    }
+
+    /// How many bytes they were on the wire, compressed, without prefixes.
+    pub fn bytes_sent(&self) -> u64 {
+        self.counts.bytes_sent
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Shared by the context, the responses, and the task that runs the handler.
 
-mod counts;
 mod interception;
+mod messages;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,13 +14,15 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
-pub(super) use self::counts::MessageCounts;
 use self::interception::Interception;
+pub use self::messages::Direction;
+pub(super) use self::messages::MessageCounts;
+use self::messages::Messages;
 use super::builder::Settings;
 use super::context::{OWN_HEADERS, Outcome};
 use super::request::Requested;
 use super::shared::Shared;
-use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
+use crate::call::{APPLICATION_GRPC, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, MessageEvent};
 use crate::codec::{Codec, frame};
 use crate::compression::{Compression, Compressor};
 use crate::metadata::{self, Metadata, MetadataError};
@@ -44,7 +46,7 @@ pub(super) struct Exchange {
     shared: Arc<Shared>,
     record: StreamRecord,
     requested: Arc<Requested>,
-    counts: MessageCounts,
+    messages: Messages,
     /// `None` where no interceptors are around the handler.
     interception: Option<Box<Interception>>,
     state: Mutex<State>,
@@ -118,9 +120,9 @@ impl Exchange {
             before_trailers: Vec::new(),
             on_done: Vec::new(),
         };
-        let counts = MessageCounts::default();
+        let messages = Messages::default();
         let interception = intercepted.then(Box::default);
-        Exchange { shared, record, requested, counts, interception, state: Mutex::new(state) }
+        Exchange { shared, record, requested, messages, interception, state: Mutex::new(state) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -134,20 +136,19 @@ impl Exchange {
         self.lock().stream.resume();
     }
 
-    /// Counts a message that was received, of so many bytes on the wire.
-    pub(super) fn message_received(&self, size: usize) {
+    /// Counts a message that was received.
+    pub(super) fn message_received(&self, message: MessageEvent) {
         self.record.message_received();
-        self.counts.received.add(size);
+        self.messages.received(message);
     }
 
-    fn message_sent(&self, size: usize) {
+    fn message_sent(&self, message: MessageEvent) {
         self.record.message_sent();
-        self.counts.sent.add(size);
+        self.messages.sent(message);
     }
 
-    /// The messages so far.
-    pub(super) fn counts(&self) -> &MessageCounts {
-        &self.counts
+    pub(super) fn messages(&self) -> &Messages {
+        &self.messages
     }
 
     /// Whether the call still runs, as far as the stream tells.
@@ -287,7 +288,12 @@ impl Exchange {
     }
 
     /// Sends what is left of the one message in `frame`, which had `size` bytes, as far as the client's flow control allows.
-    pub(super) fn poll_send(&self, cx: &mut Context<'_>, frame: &mut Bytes, size: usize) -> Poll<Result<(), Status>> {
+    pub(super) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        frame: &mut Bytes,
+        message: MessageEvent,
+    ) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
         if state.ended {
             return Poll::Ready(Err(gone()));
@@ -296,7 +302,8 @@ impl Exchange {
             return Poll::Ready(Err(gone()));
         }
         let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
-        Poll::Ready(sent.inspect(|()| self.message_sent(size)))
+        drop(state);
+        Poll::Ready(sent.inspect(|()| self.message_sent(message)))
     }
 
     /// Sends a message that is small and goes out plain, if it can leave without waiting and nothing is to be said before it;
@@ -319,14 +326,14 @@ impl Exchange {
         state.next_plain = false;
         let sent = state.stream.send_small(size, write)?;
         if sent {
-            self.message_sent(size);
+            self.message_sent(MessageEvent::plain(size));
         }
         Ok(sent)
     }
 
     /// Sends the one message of a response that is not streamed when the call ends, which is soon.
-    pub(super) fn reply(&self, frame: Bytes) {
-        self.counts.sent.add(frame.len());
+    pub(super) fn reply(&self, frame: Bytes, message: MessageEvent) {
+        self.messages.sent(message);
         self.lock().reply = frame;
     }
 
@@ -334,7 +341,7 @@ impl Exchange {
     fn take_back_reply(&self, state: &mut State) {
         let reply = std::mem::take(&mut state.reply);
         if !reply.is_empty() {
-            self.counts.sent.take_back(reply.len());
+            self.messages.take_back(&MessageEvent::of_frame(&reply, None));
         }
     }
 
@@ -363,7 +370,7 @@ impl Exchange {
             self.take_back_reply(&mut state);
         }
         let (state, trailing) = self.take_trailing(state);
-        self.end(state, Outcome::new(status, trailing, self.counts.clone()));
+        self.end(state, Outcome::new(status, trailing, self.messages.counts()));
     }
 
     /// The trailing metadata, with what is added to it at the end. It is nobody's business what that locks.
@@ -409,7 +416,7 @@ impl Exchange {
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
-        let outcome = Outcome::new(status(), trailing, self.counts.clone());
+        let outcome = Outcome::new(status(), trailing, self.messages.counts());
         self.note_cut_off(&outcome);
         callbacks.into_iter().for_each(|callback| guarded(|| callback(&outcome)));
     }
@@ -420,7 +427,7 @@ impl Exchange {
         state.cancel();
         self.take_back_reply(&mut state);
         let (state, trailing) = self.take_trailing(state);
-        let outcome = Outcome::new(deadline_exceeded(), trailing, self.counts.clone());
+        let outcome = Outcome::new(deadline_exceeded(), trailing, self.messages.counts());
         self.note_cut_off(&outcome);
         self.end(state, outcome);
     }

@@ -31,6 +31,7 @@ pub(super) struct Handler {
     /// Sends what an interceptor answers in its place.
     answer: Answer,
     streams_responses: bool,
+    is_fallback: bool,
     /// What is around it, outermost first.
     interceptors: Chain,
     /// How fast they are.
@@ -43,10 +44,22 @@ impl Handler {
         response: SharedCodec<Res>,
         streams_responses: bool,
         interceptors: &[Arc<dyn AnyInterceptor>],
-    ) -> Arc<Handler> {
+    ) -> Handler {
         let answer: Answer = Box::new(move |answering| Box::pin(answering.send(response.clone(), streams_responses)));
         let (run, interceptors) = (Box::new(run), interceptors.into());
-        Arc::new(Handler { run, answer, streams_responses, interceptors, pace: Pace::default() })
+        Handler { run, answer, streams_responses, is_fallback: false, interceptors, pace: Pace::default() }
+    }
+
+    /// One for methods that nobody has registered.
+    fn fallback(
+        run: impl for<'a> Fn(Accepted<'a>) -> Handled<'a, ()> + Send + Sync + 'static,
+        interceptors: &[Arc<dyn AnyInterceptor>],
+    ) -> Handler {
+        Handler { is_fallback: true, ..Handler::new(run, SharedCodec::Static(&BytesCodec), true, interceptors) }
+    }
+
+    pub(super) fn is_fallback(&self) -> bool {
+        self.is_fallback
     }
 
     pub(super) fn run<'a>(&self, call: Accepted<'a>) -> Handled<'a, ()> {
@@ -189,7 +202,7 @@ impl Methods {
                 call.responses.flush().await
             })
         });
-        self.fallback = Some(Handler::new(run, SharedCodec::Static(&BytesCodec), true, &self.interceptors));
+        self.fallback = Some(Arc::new(Handler::fallback(run, &self.interceptors)));
     }
 
     pub(super) fn find(&self, path: &str) -> Option<&Arc<Handler>> {
@@ -315,7 +328,7 @@ impl<S: Send + Sync + 'static> ServiceMethods<'_, S> {
         let codec = response.clone();
         let run = for_any(move |accepted| run(servicer.clone(), accepted, request.clone(), response.clone()));
         let handler = Handler::new(run, codec, streams_responses, &self.methods.interceptors);
-        self.methods.handlers.insert(path.into_owned(), handler);
+        self.methods.handlers.insert(path.into_owned(), Arc::new(handler));
         self
     }
 }

@@ -10,7 +10,8 @@ use futures_core::Stream;
 
 use super::exchange::Exchange;
 use super::interceptor::Each;
-use crate::codec::frame::{Decoder, PREFIX};
+use crate::call::MessageEvent;
+use crate::codec::frame::Decoder;
 use crate::codec::{BytesCodec, Codec, SharedCodec};
 use crate::status::Status;
 use crate::transport::Event;
@@ -90,7 +91,8 @@ impl<T: Send + 'static> Requests<T> {
             match self.decoder.next(codec) {
                 Ok(Some(message)) => {
                     self.compressed = message.compressed;
-                    self.exchange.message_received(PREFIX + message.size);
+                    let event = MessageEvent::received(message.size, message.compressed, message.plain_size);
+                    self.exchange.message_received(event);
                     return Poll::Ready(Some(message.content.map_err(|error| {
                         Status::internal(format!("cannot decode the request: {error}")).with_source(error)
                     })));

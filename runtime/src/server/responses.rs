@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::exchange::Exchange;
 use super::interceptor::Each;
+use crate::call::MessageEvent;
 use crate::codec::SharedCodec;
 use crate::codec::frame;
 use crate::compression::Compressor;
@@ -22,13 +23,13 @@ pub struct Responses<T: 'static> {
     each: Vec<Each>,
     /// What is left of a message whose sending was given up by the handler: it goes out before anything else.
     rest: Bytes,
-    /// How many bytes all of it had.
-    size: usize,
+    /// What all of it is.
+    event: MessageEvent,
 }
 
 impl<T: Send + 'static> Responses<T> {
     pub(super) fn new(exchange: Arc<Exchange>, codec: SharedCodec<T>, each: Vec<Each>) -> Self {
-        Responses { exchange, codec, each, rest: Bytes::new(), size: 0 }
+        Responses { exchange, codec, each, rest: Bytes::new(), event: MessageEvent::plain(0) }
     }
 
     /// Sends one message; waits while the client's flow control allows no more. The first sends the initial metadata.
@@ -45,8 +46,7 @@ impl<T: Send + 'static> Responses<T> {
             return Ok(());
         }
         self.flush().await?;
-        self.rest = self.encode(&message, self.exchange.begin_message()?)?;
-        self.size = self.rest.len();
+        (self.rest, self.event) = self.encode(&message, self.exchange.begin_message()?)?;
         self.flush().await
     }
 
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Responses<T> {
     pub(super) async fn flush(&mut self) -> Result<(), Status> {
         poll_fn(|cx| match self.rest.is_empty() {
             true => Poll::Ready(Ok(())),
-            false => self.exchange.poll_send(cx, &mut self.rest, self.size),
+            false => self.exchange.poll_send(cx, &mut self.rest, self.event),
         })
         .await
     }
@@ -63,14 +63,19 @@ impl<T: Send + 'static> Responses<T> {
     pub(super) fn reply(&mut self, message: T) -> Result<(), Status> {
         let message = self.exchange.show(self.each.iter_mut().rev(), message, &self.codec)?;
         if let Some(compressor) = self.exchange.begin_reply()? {
-            self.exchange.reply(self.encode(&message, compressor)?);
+            let (frame, event) = self.encode(&message, compressor)?;
+            self.exchange.reply(frame, event);
         }
         Ok(())
     }
 
-    fn encode(&self, message: &T, compressor: Option<Arc<dyn Compressor>>) -> Result<Bytes, Status> {
-        let settings = self.exchange.settings();
-        frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))
+    fn encode(&self, message: &T, compressor: Option<Arc<dyn Compressor>>) -> Result<(Bytes, MessageEvent), Status> {
+        let (settings, codec) = (self.exchange.settings(), self.codec.codec());
+        let frame = frame::encode(codec, message, &settings.messages.encoding(compressor.as_ref()))?;
+        // Of one that is not compressed it is known.
+        let size = compressor.and_then(|_| codec.encoded_len(message));
+        let event = MessageEvent::of_frame(&frame, size);
+        Ok((frame, event))
     }
 }
 

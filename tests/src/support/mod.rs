@@ -2,6 +2,7 @@
 
 pub mod frames;
 pub mod raw;
+pub mod traced;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -6,10 +6,8 @@ use callwright::server::interceptor::{
     BearerAuth, CallSpans, ConcurrencyLimit, Logging, Next, PanicReport, ServerInterceptor,
 };
 use callwright::{Code, Server, ServerContext, Status};
+use callwright_tests::support::traced::Traced;
 use tokio::sync::{Semaphore, mpsc};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::actor::{self, KINDS, call};
 
@@ -159,65 +157,10 @@ async fn panics_are_told_with_their_method_and_words() {
     }
 }
 
-/// Keeps what is traced.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<String>>>);
-
-impl Kept {
-    fn push(&self, line: String) {
-        self.0.lock().unwrap().push(line);
-    }
-
-    fn taken(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
-}
-
-struct Fields(String);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if !matches!(field.name(), "elapsed" | "peer" | "client.address" | "message") {
-            self.0.push_str(&format!(" {}={value:?}", field.name()));
-        }
-    }
-}
-
-fn fields(record: impl FnOnce(&mut dyn Visit)) -> String {
-    let mut fields = Fields(String::new());
-    record(&mut fields);
-    fields.0
-}
-
-impl Subscriber for Kept {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "callwright::server::call"
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.push(format!("span{}", fields(|visit| span.record(visit))));
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        self.push(format!("record{}", fields(|visit| values.record(visit))));
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        self.push(format!("{}{}", event.metadata().level(), fields(|visit| event.record(visit))));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test]
 async fn calls_are_logged_in_spans_of_their_own() {
-    let kept = Kept::default();
-    let _kept = tracing::subscriber::set_default(kept.clone());
+    let traced = Traced::new("callwright::server::call");
+    let _traced = tracing::subscriber::set_default(traced.clone());
     let builder = Server::builder().interceptor(CallSpans).interceptor(Logging);
     let (_server, channel, _waiting) = actor::serve(builder).await;
     for (end, code, logged) in [
@@ -239,6 +182,6 @@ async fn calls_are_logged_in_spans_of_their_own() {
         if code == 13 {
             expected.push(r#"record otel.status_code="ERROR""#.to_owned());
         }
-        assert_eq!(kept.taken(), expected, "{end}");
+        assert_eq!(traced.taken(), expected, "{end}");
     }
 }

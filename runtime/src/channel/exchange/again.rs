@@ -71,12 +71,13 @@ impl Exchange {
         let Some(delay) = self.next_delay(state, status) else { return false };
         let Ok(runtime) = runtime() else { return false };
         if let Phase::Open(opened) = &mut state.phase {
-            opened.record.end(status.code(), Some(status.metadata()));
+            opened.record.end(Some(status), Some(status.metadata()));
         }
         state.retry.failed += 1;
         state.retry.in_row += 1;
         state.retry.last = Some(status.clone());
         self.previous_attempts.fetch_add(1, Ordering::Relaxed);
+        self.unseen.store(false, Ordering::Relaxed);
         state.start_anew();
         state.phase = Phase::Waiting;
         let attempt = state.attempt;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,12 +13,13 @@ use bytes::Bytes;
 
 use super::again::Pushback;
 use super::{Exchange, Phase, State, status_alone};
+use crate::address::Address;
 use crate::channel::abort::AbortOnDrop;
 use crate::channel::balancer::PickArgs;
 use crate::channel::configured::Configured;
 use crate::channel::connectivity::{Core, runtime};
 use crate::channel::opened::Opened;
-use crate::channel::queue::{QueuedCall, Ticket};
+use crate::channel::queue::{QueuedCall, Ticket, Traced};
 use crate::channel::replay::{Position, Replay};
 use crate::channel::service_config::HedgingPolicy;
 use crate::channel::throttle::Throttle;
@@ -174,7 +176,7 @@ impl Exchange {
                     status
                 }
             };
-            opened.record.end(status.code(), Some(status.metadata()));
+            opened.record.end(Some(&status), Some(status.metadata()));
             attempt.stage = Stage::Failed;
             return self.after_failure(hedges, status);
         }
@@ -293,8 +295,8 @@ impl Attempt {
         let Stage::Open { opened, sent, finished } = &mut self.stage else { return };
         // What breaks here shows itself on the receiving half.
         let (rest, count) = replay.after(sent);
-        if !rest.is_empty() && opened.send.send_now(rest, false).is_ok() {
-            (0..count).for_each(|_| opened.record.message_sent());
+        if !rest.is_empty() && opened.send.send_now(rest.clone(), false).is_ok() {
+            opened.record.messages_sent_again(count, &[rest]);
         }
         if replay.finished && !std::mem::replace(finished, true) {
             let _ = opened.send.finish();
@@ -321,6 +323,16 @@ impl QueuedCall for Hedge {
 
     fn head(&self, limit: usize) -> Result<RequestHead, Status> {
         self.call.head_of(u32::try_from(self.number).unwrap_or(u32::MAX), limit)
+    }
+
+    fn note_wait(&self) {
+        self.call.note_wait();
+    }
+
+    fn trace(&self, peer: &Address) -> Option<Traced> {
+        // They go out beside each other, not because the one before was not seen.
+        self.call.unseen.store(false, Ordering::Relaxed);
+        self.call.trace_attempt(u32::try_from(self.number).unwrap_or(u32::MAX), peer)
     }
 
     fn first(&self) -> (Option<Bytes>, bool) {

@@ -8,11 +8,12 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 
 use super::{Applied, Exchange, Phase};
+use crate::address::Address;
 use crate::call::{GRPC_ENCODING, GRPC_TIMEOUT, timeout};
 use crate::channel::balancer::PickArgs;
 use crate::channel::configured::Configured;
 use crate::channel::opened::Opened;
-use crate::channel::queue::QueuedCall;
+use crate::channel::queue::{QueuedCall, Traced};
 use crate::channel::replay::Replay;
 use crate::codec::frame;
 use crate::metadata;
@@ -58,6 +59,14 @@ impl QueuedCall for Exchange {
         self.head_of(self.previous_attempts.load(Ordering::Relaxed), limit)
     }
 
+    fn note_wait(&self) {
+        self.has_waited.store(true, Ordering::Relaxed);
+    }
+
+    fn trace(&self, peer: &Address) -> Option<Traced> {
+        self.trace_attempt(self.previous_attempts.load(Ordering::Relaxed), peer)
+    }
+
     fn first(&self) -> (Option<Bytes>, bool) {
         let mut state = self.lock();
         let (first, end) = state.replay.as_mut().map_or((None, false), Replay::first);
@@ -73,10 +82,11 @@ impl QueuedCall for Exchange {
         match outcome {
             Ok(mut opened) => {
                 if let Some(replay) = &state.replay {
-                    let (mut rest, count) = replay.behind_head();
+                    let (rest, count) = replay.behind_head();
+                    let rest: Vec<_> = rest.collect();
                     // What breaks here shows itself on the receiving half.
-                    if rest.try_for_each(|part| opened.send.send_now(part, false)).is_ok() {
-                        (0..count).for_each(|_| opened.record.message_sent());
+                    if rest.iter().try_for_each(|part| opened.send.send_now(part.clone(), false)).is_ok() {
+                        opened.record.messages_sent_again(count, &rest);
                     }
                 }
                 if !state.end_sent && state.replay.as_ref().is_some_and(|replay| replay.finished) {
@@ -101,6 +111,18 @@ impl Exchange {
     /// What the call says of wait-for-ready, or the service config where it says nothing.
     fn wait_for_ready(&self) -> Option<bool> {
         self.request.wait_for_ready.or_else(|| self.method_config()?.wait_for_ready())
+    }
+
+    /// What follows an attempt after so many others.
+    pub(super) fn trace_attempt(&self, previous_attempts: u32, peer: &Address) -> Option<Traced> {
+        if self.request.tracers.is_empty() {
+            return None;
+        }
+        // Until an attempt has failed, one more is made since no server saw the last.
+        let transparent = self.unseen.swap(true, Ordering::Relaxed);
+        let has_waited = self.has_waited.swap(false, Ordering::Relaxed);
+        let (tracers, metadata) = self.request.tracers.attempt(previous_attempts, (transparent, has_waited), peer);
+        Some(Traced { tracers, metadata, first_size: self.request.first_size })
     }
 
     /// The request's head, for an attempt after so many others.

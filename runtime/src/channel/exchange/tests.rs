@@ -8,6 +8,8 @@ fn request(channel: &Channel) -> Arc<Exchange> {
         wait_for_ready: Some(true),
         deadline: None,
         compressor: None,
+        tracers: CallTracers::default(),
+        first_size: None,
     };
     Exchange::start(channel.lease().clone(), request, Some(CallConfig::default()), Some(Bytes::new()), true)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::tracer::{CallTracer, CallTracers};
 use crate::compression::Compression;
 use crate::credentials::CallCredentials;
 use crate::metadata::Metadata;
@@ -28,12 +29,24 @@ pub struct CallDetails {
     pub compression: Option<Compression>,
     /// The largest response, in bytes, decompressed; `None` where that was not said.
     pub max_receive_message_size: Option<usize>,
+    pub(in crate::channel) tracers: CallTracers,
+    pub(in crate::channel) target: Arc<str>,
 }
 
 impl CallDetails {
     /// How much time is left; `None` without a deadline.
     pub fn time_remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The channel's target, with its scheme: `dns:///localhost:50051`.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Has a tracer follow the call, attempt by attempt.
+    pub fn trace(&mut self, tracer: impl CallTracer) {
+        self.tracers.push(Arc::new(tracer));
     }
 
     /// Sets the deadline to this time from now. The deadline that the user set holds all the same.

@@ -42,9 +42,11 @@
 //! # example().unwrap();
 //! ```
 
+mod call_spans;
 mod details;
 mod requests;
 mod responses;
+mod tracer;
 
 use std::fmt;
 use std::future::Future;
@@ -53,11 +55,14 @@ use std::sync::Arc;
 
 use crate::status::Status;
 
-pub use crate::call::AnyMessage;
+pub use crate::call::{AnyMessage, MessageEvent};
+pub use call_spans::CallSpans;
 pub use details::CallDetails;
 pub use requests::RequestMessages;
 pub(super) use responses::ResponseSource;
 pub use responses::{CallEnd, ResponseMessages};
+pub use tracer::{Attempt, CallAttemptTracer, CallTracer};
+pub(super) use tracer::{AttemptTracers, CallTracers};
 
 type Started = Pin<Box<dyn Future<Output = Result<ResponseMessages, Status>> + Send>>;
 type StartedWith<'a> = Pin<Box<dyn Future<Output = Result<ResponseMessages, Status>> + Send + 'a>>;

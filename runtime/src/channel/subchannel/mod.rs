@@ -24,9 +24,9 @@ use tokio::task::AbortHandle;
 use super::balancer::{CallOutcome, OnDone};
 use super::connectivity::Core;
 use super::opened::{CallRecord, Opened};
-use super::queue::QueuedCall;
+use super::queue::{QueuedCall, Traced};
 use crate::address::Address;
-use crate::call::ConnectivityState;
+use crate::call::{ConnectivityState, MessageEvent};
 use crate::stats::{Moment, SocketStats, SubchannelStats};
 use crate::status::Status;
 use crate::transport::client::{self, Connection};
@@ -172,21 +172,34 @@ impl Subchannel {
         let mut refused = None;
         for line in lines.iter().filter(|line| line.connection.has_room()) {
             let (first, end) = call.first();
-            let sends = first.is_some();
-            let opened = match call.head(line.connection.header_limit()) {
-                Ok(head) => line.connection.open(head, first, end),
+            let mut head = match call.head(line.connection.header_limit()) {
+                Ok(head) => head,
                 Err(status) => {
                     refused = Some(Err(status));
                     break;
                 }
             };
-            // A stream that cannot be opened never reached the server: nothing is lost, the connection is at its end.
-            let Ok(opened) = opened else { continue };
+            let (tracers, first_size) = match call.trace(line.connection.address()) {
+                Some(Traced { tracers, metadata, first_size }) => {
+                    metadata.append_to(&mut head.headers);
+                    (tracers, first_size)
+                }
+                None => Default::default(),
+            };
+            let sends = first.as_ref().map(|first| MessageEvent::of_frame(first, first_size));
+            let opened = match line.connection.open(head, first, end) {
+                Ok(opened) => opened,
+                // It never reached the server: nothing is lost, the connection is at its end.
+                Err(error) => {
+                    tracers.ended(&error.to_status(line.connection.address()));
+                    continue;
+                }
+            };
             let now = Moment::now();
             link.stats.counter().start(now);
-            let record = CallRecord::new(link.stats.clone(), line.socket.open_local(now), on_done);
-            if sends {
-                record.message_sent();
+            let record = CallRecord::new(link.stats.clone(), line.socket.open_local(now), on_done, tracers);
+            if let Some(message) = sends {
+                record.message_sent(message);
             }
             let client::Opened { send, recv, permit, peer } = opened;
             return Some(Ok(Opened { send, recv, peer, record, _permit: permit }));

@@ -75,10 +75,11 @@ use std::task::{Context, Poll};
 
 use super::call::{Accepted, Body, Held};
 use super::context::ServerContext;
+pub use super::exchange::Direction;
 use super::exchange::{Exchange, deadline_exceeded};
 use super::methods::{Handled, Handler};
 use super::responses::Responses;
-pub use crate::call::AnyMessage;
+pub use crate::call::{AnyMessage, MessageEvent};
 use crate::codec::{BytesCodec, SharedCodec};
 use crate::status::Status;
 
