@@ -28,6 +28,8 @@ mod guide {
     struct Health;
     #[doc = include_str!("../../docs/names-and-load-balancing.md")]
     struct NamesAndLoadBalancing;
+    #[doc = include_str!("../../docs/observability.md")]
+    struct Observability;
     #[doc = include_str!("../../docs/orca.md")]
     struct Orca;
     #[doc = include_str!("../../docs/reflection.md")]
@@ -36,6 +38,8 @@ mod guide {
     struct Retries;
     #[doc = include_str!("../../docs/security.md")]
     struct Security;
+    #[doc = include_str!("../../docs/server-interceptors.md")]
+    struct ServerInterceptors;
     #[doc = include_str!("../../docs/status.md")]
     struct Status;
 }
