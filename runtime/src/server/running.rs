@@ -119,7 +119,8 @@ async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch
         let (shared, mut draining) = (shared.clone(), draining.clone());
         let local = socket.local_address().or_else(|| local.clone());
         connections.spawn(async move {
-            let handshake = Connection::handshake(socket, &shared.settings.serve);
+            // In memory of its own, since the task stays when that is over.
+            let handshake = Box::pin(Connection::handshake(socket, &shared.settings.serve));
             let connection = tokio::select! {
                 connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
                 // A client that has not said a word has no calls to wait for.

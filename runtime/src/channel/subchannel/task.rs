@@ -41,7 +41,8 @@ pub(in crate::channel) async fn run(link: Arc<Link>, core: Arc<Core>, tell: impl
         tokio::time::sleep_until(not_before).await;
         let attempt = attempts.start();
         not_before = Instant::now() + LEAST_GAP;
-        match connect(&link, &core, attempt).await {
+        // In memory of its own, as all that most subchannels do for a moment or not at all: what is left of the task stays for long.
+        match Box::pin(connect(&link, &core, attempt)).await {
             Ok(line) => {
                 attempts.reset();
                 serve(&link, &core, line, &enter).await;
@@ -92,7 +93,7 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
     let mut watched = first.id;
     let mut health = pin!(health(link, core, first.connection.clone(), enter));
     let mut load = pin!(load(link, core, first.connection));
-    let mut further = pin!(Fuse::terminated());
+    let mut further = Fuse::terminated();
     loop {
         tokio::select! {
             Some(ended) = lines.next() => {
@@ -109,7 +110,7 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
             () = &mut load => {}
             () = link.crowded.notified(), if further.is_terminated() => {
                 if link.is_crowded() {
-                    further.set(connect_further(link, core).fuse());
+                    further = Box::pin(connect_further(link, core)).fuse();
                 }
             }
             added = &mut further => {
@@ -129,10 +130,10 @@ async fn serve(link: &Link, core: &Core, first: Line, enter: &impl Fn(Subchannel
 async fn health(link: &Link, core: &Core, connection: Connection, enter: &impl Fn(SubchannelState)) {
     match core.health_check().filter(|_| link.watches_health.load(Ordering::Relaxed)) {
         Some(service) => {
-            health::watch(&connection, core, &service, |serves| {
+            let asks = health::watch(&connection, core, &service, |serves| {
                 enter(serves.map_or_else(SubchannelState::Unhealthy, |()| SubchannelState::Ready));
-            })
-            .await;
+            });
+            Box::pin(asks).await;
         }
         None => {
             enter(SubchannelState::Ready);
@@ -146,7 +147,7 @@ async fn health(link: &Link, core: &Core, connection: Connection, enter: &impl F
 /// Has the server report its load, where somebody wants to know; never ends.
 async fn load(link: &Link, core: &Core, connection: Connection) {
     match link.load.get() {
-        Some(watch) => load::watch(&connection, core, watch.clone()).await,
+        Some(watch) => Box::pin(load::watch(&connection, core, watch.clone())).await,
         None => {
             drop(connection);
             std::future::pending().await

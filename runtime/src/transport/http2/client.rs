@@ -94,7 +94,7 @@ pub(in crate::transport) async fn connect(
         options: options.clone(),
         scheme: HeaderValue::from_static(if options.is_secure() { "https" } else { "http" }),
     };
-    let driver = tokio::spawn(Task { side, driver }.run()).abort_handle();
+    let driver = tokio::spawn(Box::new(Task { side, driver }).run()).abort_handle();
     let aborts = AbortOnDrop(Some(driver.clone()));
     let header_limit = match settles.await {
         // Calls count the shorter of both schemes.
@@ -181,8 +181,9 @@ struct ClientSide {
 }
 
 impl Task {
-    async fn run(mut self) {
-        let Task { side, driver } = &mut self;
+    // What is taken by value stands twice in the future.
+    async fn run(mut self: Box<Self>) {
+        let Task { side, driver } = &mut *self;
         let ended = poll_fn(|cx| {
             loop {
                 if let Step::Over(ended) = ready!(driver.poll(cx, side)) {
