@@ -404,11 +404,12 @@ async fn a_request_larger_than_what_is_kept_is_sent_once() {
     assert_eq!(std::iter::from_fn(|| attempts.try_recv().ok()).count(), 1);
 }
 
-struct WithConfig(String);
+/// Where the server is, and what the service config says of its methods.
+struct WithConfig(String, &'static str);
 
 impl Resolver for WithConfig {
     fn resolve(&mut self) -> Pin<Box<dyn Future<Output = Result<Resolution, ResolveError>> + Send + '_>> {
-        let config = ServiceConfig::from_json(r#"{"methodConfig": [{"name": [{}], "maxRequestMessageBytes": 10}]}"#);
+        let config = ServiceConfig::from_json(&format!(r#"{{"methodConfig": [{{"name": [{{}}], {}}}]}}"#, self.1));
         let found = Resolution::new([Endpoint::from(Address::Ip(self.0.parse().unwrap()))]);
         Box::pin(std::future::ready(Ok(found.with_service_config(config.unwrap()))))
     }
@@ -418,11 +419,27 @@ impl Resolver for WithConfig {
 async fn the_first_call_keeps_to_the_size_that_the_resolver_says() {
     let (server, _) = serve().await;
     let address = server.local_addr().to_string();
-    let channel = channel("told:///x").resolver("told", move |_| Ok(WithConfig(address.clone()))).build().unwrap();
+    let limit = r#""maxRequestMessageBytes": 10"#;
+    let channel = channel("told:///x").resolver("told", move |_| Ok(WithConfig(address.clone(), limit)));
+    let channel = channel.build().unwrap();
     let first = say(&channel, &"x".repeat(100)).await;
     let second = say(&channel, &"x".repeat(100)).await;
     assert_eq!(second.unwrap_err().code(), Code::ResourceExhausted);
     assert_eq!(first.unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn the_first_call_is_hedged_as_the_resolver_says() {
+    const POLICY: &str = r#""hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.02s",
+        "nonFatalStatusCodes": ["UNAVAILABLE"]}"#;
+    for answers in [[(0, &[][..], 3_600_000), (0, &[], 0)], [(14, &[], 0), (0, &[], 0)]] {
+        let (address, mut attempts) = server(&answers).await;
+        let channel = channel("told:///x").resolver("told", move |_| Ok(WithConfig(address.clone(), POLICY)));
+        let channel = channel.build().unwrap();
+        let call = timeout(SOON, say(&channel, "hello").into_future()).await.expect("there is no second attempt");
+        assert_eq!(call.unwrap(), "ok");
+        assert_eq!(std::iter::from_fn(|| attempts.try_recv().ok()).count(), 2);
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,19 @@ impl Exchange {
         true
     }
 
+    /// Whether it was queued before it was known that it is to be hedged.
+    pub(super) fn becomes_hedged(&self) -> bool {
+        // What is hedged from the beginning is never in this phase.
+        self.hedging_policy().is_some() && matches!(self.lock().phase, Phase::Queued)
+    }
+
+    /// Leaves the queue as the first of several attempts.
+    pub(super) fn become_hedged(self: Arc<Self>, outcome: Result<Opened, Status>) {
+        let first = Attempt { ticket: self.ticket, stage: Stage::Queued };
+        self.lock().phase = Phase::Hedging(Box::new(Hedges { attempts: vec![first], ..Hedges::default() }));
+        Arc::new(Hedge { call: self, number: 0 }).leave_queue(outcome);
+    }
+
     /// The policy, where it asks for more than one attempt.
     fn hedging_policy(&self) -> Option<&HedgingPolicy> {
         let policy = self.method_config()?.hedging_policy()?;

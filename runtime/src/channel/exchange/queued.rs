@@ -68,6 +68,9 @@ impl QueuedCall for Exchange {
     }
 
     fn first(&self) -> (Option<Bytes>, bool) {
+        if self.becomes_hedged() {
+            return (None, false);
+        }
         let mut state = self.lock();
         let (first, end) = state.replay.as_mut().map_or((None, false), Replay::first);
         state.end_sent = end;
@@ -75,6 +78,9 @@ impl QueuedCall for Exchange {
     }
 
     fn leave_queue(self: Arc<Self>, outcome: Result<Opened, Status>) {
+        if self.becomes_hedged() {
+            return self.become_hedged(outcome);
+        }
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Queued) {
             return;
