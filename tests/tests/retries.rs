@@ -217,6 +217,17 @@ async fn a_call_that_has_sent_more_than_is_kept_stays_with_its_attempt() {
 }
 
 #[tokio::test]
+async fn calls_that_together_sent_more_than_the_channel_keeps_stay_with_their_attempt() {
+    let (address, mut attempts) = server(&[Answer::Fail(14, &[])]).await;
+    let channel = retrying(&address, FAST).retry_buffer_size(100).build().unwrap();
+    say(&channel, &"x".repeat(100)).await.unwrap_err();
+    assert_eq!(drain(&mut attempts).len(), 1);
+    // Its memory is free again.
+    say(&channel, "hello").await.unwrap_err();
+    assert!(drain(&mut attempts).len() > 1);
+}
+
+#[tokio::test]
 async fn failures_use_up_the_tokens_of_all_calls() {
     let (address, mut attempts) = server(&[Answer::Fail(14, &[])]).await;
     let json = format!(

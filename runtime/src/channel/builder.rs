@@ -31,6 +31,8 @@ const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// What a call may have sent and still be made again unless [`ChannelBuilder::retry_buffer_limit`] says otherwise, in bytes: what
 /// C-core has.
 const DEFAULT_RETRY_BUFFER_LIMIT: usize = 256 * 1024;
+/// The same of all calls together, unless [`ChannelBuilder::retry_buffer_size`] says otherwise: what grpc-java has.
+const DEFAULT_RETRY_BUFFER_SIZE: usize = 16 * 1024 * 1024;
 
 /// So many connections to one address a service config may ask for (gRFC A105).
 const DEFAULT_CONNECTION_SCALING_LIMIT: usize = 10;
@@ -95,6 +97,7 @@ pub(super) struct Settings {
     /// Whether calls are made again as their policies say.
     pub(super) retries: bool,
     pub(super) retry_buffer_limit: usize,
+    pub(super) retry_buffer_size: usize,
 }
 
 impl Settings {
@@ -148,6 +151,7 @@ impl ChannelBuilder {
             balancers: Balancers::default(),
             retries: true,
             retry_buffer_limit: DEFAULT_RETRY_BUFFER_LIMIT,
+            retry_buffer_size: DEFAULT_RETRY_BUFFER_SIZE,
         };
         ChannelBuilder {
             target,
@@ -297,6 +301,14 @@ impl ChannelBuilder {
     /// more stays with the attempt that it has.
     pub fn retry_buffer_limit(mut self, bytes: usize) -> Self {
         self.settings.retry_buffer_limit = bytes;
+        self
+    }
+
+    /// How much of what all calls of the channel have sent is kept together so that they can be made again, in bytes: 16 MiB unless
+    /// set. Beyond it, calls stay with the attempt that they have from when it goes out. What has not gone out is kept however much
+    /// it is; [`queue_limit`](Self::queue_limit) bounds how many calls that are.
+    pub fn retry_buffer_size(mut self, bytes: usize) -> Self {
+        self.settings.retry_buffer_size = bytes;
         self
     }
 

@@ -30,6 +30,7 @@ use super::configured::{CallConfig, Configured};
 use super::control::{self, Event};
 use super::opened::Opened;
 use super::queue::{Queue, QueuedCall, Ticket};
+use super::replay::ReplayMemory;
 use super::resolver::{Endpoint, ResolveError, drive::Requests};
 use super::service_config::ServiceConfig;
 use super::state::StateWatch;
@@ -75,6 +76,8 @@ pub(super) struct Core {
     inner: Mutex<Inner>,
     states: watch::Sender<ConnectivityState>,
     next_ticket: AtomicU64,
+    /// How much the calls keep of what they sent.
+    replay_memory: Arc<ReplayMemory>,
     config: Configured,
     /// What the resolver's task and the subchannels' wait for.
     requests: Requests,
@@ -153,13 +156,14 @@ impl Core {
             ]),
             stats: ChannelStats::new(target.to_string()),
             target,
-            settings,
             inner: Mutex::default(),
             states: watch::Sender::new(ConnectivityState::Idle),
             next_ticket: AtomicU64::new(0),
+            replay_memory: Arc::new(ReplayMemory::new(settings.retry_buffer_size)),
             config,
             requests: Requests::default(),
             ended: watch::Sender::new(false),
+            settings,
         }
     }
 
@@ -181,6 +185,10 @@ impl Core {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(super) fn replay_memory(&self) -> &Arc<ReplayMemory> {
+        &self.replay_memory
     }
 
     pub(super) fn state(&self) -> ConnectivityState {

@@ -187,7 +187,8 @@ impl Exchange {
         finished: bool,
     ) -> Arc<Exchange> {
         lease.core().stats().counter().start(Moment::now());
-        let replay = Replay::new(first, finished, lease.core().settings().retry_buffer_limit);
+        let (limit, memory) = (lease.core().settings().retry_buffer_limit, lease.core().replay_memory().clone());
+        let replay = Replay::new(first, finished, limit, memory);
         let exchange = Exchange::new(lease, request, config, State::new(Phase::Queued, Some(replay)));
         if !exchange.hedge() {
             exchange.clone().enqueue();

@@ -1,9 +1,29 @@
 //! What a call has sent, kept for as long as it may have to be sent again (gRFC A6).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::{Bytes, BytesMut};
 
+/// How much is kept of all calls of a channel together.
+#[derive(Debug)]
+pub(super) struct ReplayMemory {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl ReplayMemory {
+    pub(super) fn new(limit: usize) -> Self {
+        ReplayMemory { used: AtomicUsize::new(0), limit }
+    }
+
+    fn has_room_for(&self, size: usize) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(size) <= self.limit
+    }
+}
+
 /// What a call has sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Replay {
     /// The first message, which can go out with the head.
     first: Option<Bytes>,
@@ -16,6 +36,9 @@ pub(super) struct Replay {
     pub(super) finished: bool,
     /// How much is kept, in bytes; a call that has sent more is not sent again.
     limit: usize,
+    memory: Arc<ReplayMemory>,
+    /// What of that memory is this call's.
+    taken: usize,
 }
 
 /// How far an attempt is with what a call has sent.
@@ -26,9 +49,19 @@ pub(super) struct Position {
 }
 
 impl Replay {
-    pub(super) fn new(first: Option<Bytes>, finished: bool, limit: usize) -> Replay {
+    pub(super) fn new(first: Option<Bytes>, finished: bool, limit: usize, memory: Arc<ReplayMemory>) -> Replay {
         let messages = usize::from(first.is_some());
-        Replay { first, messages, finished, limit, ..Replay::default() }
+        let rest = BytesMut::new();
+        let mut replay = Replay { first, rest, messages, with_head: 0, finished, limit, memory, taken: 0 };
+        replay.take_memory();
+        replay
+    }
+
+    /// Notes how much is kept by now.
+    fn take_memory(&mut self) {
+        let size = self.size();
+        self.memory.used.fetch_add(size - self.taken, Ordering::Relaxed);
+        self.taken = size;
     }
 
     /// What goes out with the head now, and whether that is all.
@@ -68,6 +101,7 @@ impl Replay {
             1 => self.first = Some(message.clone()),
             _ => self.rest.extend_from_slice(message),
         }
+        self.take_memory();
     }
 
     /// Keeps a message that `write` writes, and gives it back.
@@ -79,21 +113,28 @@ impl Replay {
         }
         self.messages += 1;
         if self.first.is_none() && before == 0 {
-            let first = self.first.insert(self.rest.split().freeze());
-            return Ok(first);
+            self.first = Some(self.rest.split().freeze());
+            self.take_memory();
+            return Ok(self.first.as_deref().unwrap_or_default());
         }
+        self.take_memory();
         Ok(self.rest.get(before..).unwrap_or_default())
     }
 
     /// Whether `size` bytes more can be kept.
     pub(super) fn has_room_for(&self, size: usize) -> bool {
-        self.size() + size <= self.limit
+        self.size() + size <= self.limit && self.memory.has_room_for(size)
     }
 
     /// Whether it is more than may be sent again as a policy says: a first message that is large is kept for as long as no server
     /// may have seen it.
     pub(super) fn is_over_limit(&self) -> bool {
         self.size() > self.limit
+    }
+
+    /// Whether the calls of the channel keep more than they may: what is on its way then is not kept any longer.
+    pub(super) fn is_beyond_memory(&self) -> bool {
+        !self.memory.has_room_for(0)
     }
 
     /// How large the first message is, with its prefix, in bytes.
@@ -106,11 +147,21 @@ impl Replay {
     }
 }
 
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.taken, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const LIMIT: usize = 1024;
+
+    fn kept(first: Option<Bytes>, memory: &Arc<ReplayMemory>) -> Replay {
+        Replay::new(first, false, LIMIT, memory.clone())
+    }
 
     fn write(replay: &mut Replay, message: &'static [u8]) -> Vec<u8> {
         let written = replay.write(|to| {
@@ -127,18 +178,19 @@ mod tests {
 
     #[test]
     fn what_was_sent_comes_again_in_its_order() {
-        let mut replay = Replay::new(Some(Bytes::from_static(b"one")), false, LIMIT);
+        let memory = Arc::new(ReplayMemory::new(usize::MAX));
+        let mut replay = kept(Some(Bytes::from_static(b"one")), &memory);
         assert_eq!((replay.first(), behind_head(&replay)), ((Some(Bytes::from_static(b"one")), false), (vec![], 0)));
         assert_eq!(write(&mut replay, b"two"), b"two");
         replay.push(&Bytes::from_static(b"three"));
         assert_eq!((replay.first(), behind_head(&replay)), ((None, false), (b"onetwothree".to_vec(), 3)));
 
-        let mut empty = Replay::new(None, false, LIMIT);
+        let mut empty = kept(None, &memory);
         // What comes between the head and the rest goes with the rest.
         assert_eq!(empty.first(), (None, false));
         empty.push(&Bytes::from_static(b"late"));
         assert_eq!(behind_head(&empty), (b"late".to_vec(), 1));
-        let mut one = Replay::new(Some(Bytes::from_static(b"one")), false, LIMIT);
+        let mut one = kept(Some(Bytes::from_static(b"one")), &memory);
         assert_eq!(one.first().0, Some(Bytes::from_static(b"one")));
         one.push(&Bytes::from_static(b"late"));
         assert_eq!(behind_head(&one), (b"late".to_vec(), 1));
@@ -149,7 +201,7 @@ mod tests {
         replay.push(&Bytes::from_static(b"four"));
         assert_eq!(replay.after(&mut position), (Bytes::from_static(b"four"), 1));
 
-        let mut empty = Replay::new(None, false, LIMIT);
+        let mut empty = kept(None, &memory);
         assert_eq!(write(&mut empty, b"one"), b"one");
         assert!(
             empty
@@ -161,5 +213,23 @@ mod tests {
         );
         assert_eq!((empty.first().0, behind_head(&empty)), (Some(Bytes::from_static(b"one")), (vec![], 0)));
         assert!(empty.has_room_for(LIMIT - 3) && !empty.has_room_for(LIMIT - 2));
+    }
+
+    #[test]
+    fn the_calls_of_a_channel_keep_so_much_together() {
+        let memory = Arc::new(ReplayMemory::new(10));
+        let mut one = kept(Some(Bytes::from_static(b"1234")), &memory);
+        assert!(one.has_room_for(6) && !one.has_room_for(7));
+        let mut other = kept(None, &memory);
+        assert_eq!(write(&mut other, b"12"), b"12");
+        assert_eq!(write(&mut other, b"34"), b"34");
+        assert!(one.has_room_for(2) && !one.has_room_for(3) && !one.is_beyond_memory());
+        // What has to be kept is.
+        one.push(&Bytes::from_static(b"567"));
+        assert!(other.is_beyond_memory() && !other.has_room_for(0));
+        drop(one);
+        assert!(other.has_room_for(6) && !other.has_room_for(7));
+        drop(other);
+        assert_eq!(memory.used.load(Ordering::Relaxed), 0);
     }
 }

@@ -100,6 +100,9 @@ impl QueuedCall for Exchange {
                     let _ = opened.send.finish();
                 }
                 state.phase = Phase::Open(opened);
+                if state.replay.as_ref().is_some_and(Replay::is_beyond_memory) {
+                    state.replay = None;
+                }
                 self.bound_attempt(&mut state);
             }
             Err(status) => {
