@@ -447,6 +447,10 @@ impl Exchange {
     fn send_end(&self, state: &mut State, trailers: Fields, code: Code) {
         state.ended = true;
         self.shared.stats.counter().end(code == Code::Ok);
+        if matches!(state.head, Head::Open) && !state.initial.is_empty() {
+            // In a response of trailers alone it would be trailing metadata.
+            self.settle_head(state, const { &Metadata::new() });
+        }
         let reply = std::mem::take(&mut state.reply);
         let sent = match &state.head {
             Head::Settled(_) | Head::Sent => {

@@ -217,6 +217,7 @@ async fn metadata_can_be_changed_in_all_directions() {
         let got = call(&channel, kind, |_| vec![("end", "success".to_owned())]).await;
         assert_eq!(got.status.code(), Code::NotFound);
         assert_eq!(text(got.status.metadata()), ["also=this", "cost=3", "last=2"], "{kind}");
+        assert_eq!(got.status.initial_metadata().get("first"), Some("1"), "{kind}");
     }
     let response = callwright::Call::server_streaming(&channel, actor::method(1), String::new());
     let mut response = response.metadata("end", "success").await.unwrap();
