@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The address of a peer: IP and port, a Unix socket of either kind, or a name within the process.
+/// The address of a peer: IP and port, a Unix socket of either kind, a name within the process, or unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -24,6 +24,8 @@ pub enum Address {
         /// The port.
         port: u16,
     },
+    /// Nobody has told: the client of an HTTP server that is not ours.
+    Unknown,
 }
 
 impl Address {
@@ -31,7 +33,11 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
-            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) | Address::Name { .. } => None,
+            Address::Unix(_)
+            | Address::UnixAbstract(_)
+            | Address::Inproc(_)
+            | Address::Name { .. }
+            | Address::Unknown => None,
         }
     }
 
@@ -42,7 +48,7 @@ impl Address {
             Address::Ip(SocketAddr::V4(address)) => format!("ipv4:{address}"),
             Address::Ip(SocketAddr::V6(address)) => format!("ipv6:{address}"),
             Address::Name { .. } => format!("dns:{self}"),
-            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) => self.to_string(),
+            Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_) | Address::Unknown => self.to_string(),
         }
     }
 }
@@ -58,6 +64,7 @@ impl fmt::Display for Address {
             Address::UnixAbstract(name) => write!(f, "unix-abstract:{}", String::from_utf8_lossy(name)),
             Address::Inproc(name) => write!(f, "inproc:{name}"),
             Address::Name { host, port } => write!(f, "{host}:{port}"),
+            Address::Unknown => f.write_str("unknown"),
         }
     }
 }

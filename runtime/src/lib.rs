@@ -144,6 +144,8 @@
 //! | `health` | the module `health`: a server says whether it and its services take calls |
 //! | `reflection` | the module `reflection`: a server tells tools what services it has |
 //! | `channelz` | the module `channelz`: a server shows what the channels, servers and sockets of its process do |
+//! | `http-service` | the module `http_service`: a server as a tower service, inside of axum, hyper or another HTTP server |
+//! | `grpc-web` | the module `grpc_web`: browsers call such a server, by gRPC-Web; with it comes `http-service` |
 //! | `orca` | the module `orca`: a server tells its clients how much it has to do |
 //! | `opentelemetry` | the module `opentelemetry`: metrics (gRFC A66) and traces (gRFC A72) of clients and servers |
 //! | `admin` | the module `admin`: channelz, and what may come beside it, in one line |
@@ -211,6 +213,8 @@ pub use credentials::{BearerToken, CallCredentials, ChannelCredentials, Credenti
 #[cfg(feature = "_tls")]
 pub use credentials::{ChannelTlsBuilder, ClientCertificates, ServerTlsBuilder};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
+#[cfg(feature = "http-service")]
+pub use server::http_service;
 pub use server::{
     AuthContext, BindError, Cancelled, ListenAddress, Outcome, Requests, Responses, RunningServer, Server,
     ServerBuilder, ServerContext,

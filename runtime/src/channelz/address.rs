@@ -19,7 +19,7 @@ pub(super) fn address(address: &Address) -> ProtoAddress {
             let filename = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
             Kind::UdsAddress(UdsAddress { filename })
         }
-        Address::UnixAbstract(_) | Address::Inproc(_) | Address::Name { .. } => {
+        Address::UnixAbstract(_) | Address::Inproc(_) | Address::Name { .. } | Address::Unknown => {
             Kind::OtherAddress(OtherAddress { name: address.to_uri(), value: None })
         }
     };

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::bind::ListenAddress;
+#[cfg(feature = "http-service")]
+use super::http_service::HttpService;
 use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
 use super::methods::{Methods, Service};
@@ -287,8 +289,24 @@ impl ServerBuilder {
         Ok(())
     }
 
+    /// The server as a service of HTTP requests, for an HTTP server that is there already: axum, hyper
+    /// ([`http_service`](crate::http_service)).
+    ///
+    /// # Errors
+    /// [`BindError`] when a setting cannot be used.
+    #[cfg(feature = "http-service")]
+    pub fn into_http_service(mut self) -> Result<HttpService, BindError> {
+        self.check_settings()?;
+        self.methods.intercept_all(&self.interceptors);
+        Ok(HttpService::new(self.settings, self.methods))
+    }
+
     fn check(&self) -> Result<(), BindError> {
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
+        self.check_settings()
+    }
+
+    fn check_settings(&self) -> Result<(), BindError> {
         self.settings.messages.compressors.check(self.settings.messages.compression)?;
         match self.methods.duplicate() {
             Some(name) => Err(BindError::DuplicateService(name.to_owned())),

@@ -110,7 +110,7 @@ impl Call {
         shared: &Arc<Shared>,
         now: Moment,
     ) -> Option<Call> {
-        let Incoming { wait_for_ready, recv, mut send, .. } = incoming;
+        let Incoming { wait_for_ready, extensions, recv, mut send, .. } = incoming;
         if let Answer::Refusal(status, headers) = &requested.answer {
             // A client that is gone cannot be told.
             if send.send_head(*status, headers.clone(), true).is_ok() {
@@ -136,7 +136,7 @@ impl Call {
             auth: client.auth.clone(),
             wait_for_ready,
         };
-        let context = || ServerContext::new(exchange.clone(), info);
+        let context = || ServerContext::new(exchange.clone(), info, extensions);
         let handled = match &requested.answer {
             Answer::Call(head) => {
                 let limit = shared.settings.messages.max_receive_size;

@@ -44,8 +44,8 @@ pub(super) struct CallInfo {
 }
 
 impl ServerContext {
-    pub(super) fn new(exchange: Arc<Exchange>, call: CallInfo) -> Self {
-        ServerContext { exchange, call, metadata: None, extensions: Extensions::new(), request_compressed: false }
+    pub(super) fn new(exchange: Arc<Exchange>, call: CallInfo, extensions: Extensions) -> Self {
+        ServerContext { exchange, call, metadata: None, extensions, request_compressed: false }
     }
 
     pub(super) fn exchange(&self) -> &Arc<Exchange> {
@@ -294,7 +294,8 @@ impl ServerContext {
         self.exchange.messages().watch(Box::new(callback));
     }
 
-    /// Values of any type that travel with the call, one of each type.
+    /// Values of any type that travel with the call, one of each type. A call that came through an HTTP server which is not ours
+    /// has those of its request.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }

@@ -7,6 +7,8 @@ mod call;
 mod connection;
 mod context;
 mod exchange;
+#[cfg(feature = "http-service")]
+pub mod http_service;
 pub mod interceptor;
 mod lifetime;
 mod methods;

@@ -28,6 +28,8 @@ use std::sync::Arc;
 pub use channel::{ChannelStats, SubchannelStats};
 pub use counts::CallCounts;
 pub(crate) use counts::Moment;
+#[cfg(feature = "http-service")]
+pub(crate) use server::Connected;
 pub use server::ServerStats;
 pub(crate) use socket::StreamRecord;
 pub use socket::{SocketCounts, SocketStats};

@@ -90,7 +90,7 @@ pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Resu
             let (link, life) = inproc::connect(name, &limits).await.map_err(failed)?;
             (Link::Inproc(link), life, Some(address.clone()))
         }
-        Address::Ip(_) | Address::Name { .. } | Address::Unix(_) | Address::UnixAbstract(_) => {
+        Address::Ip(_) | Address::Name { .. } | Address::Unix(_) | Address::UnixAbstract(_) | Address::Unknown => {
             let tunnel = options.tunnel().filter(|_| address.socket_addr().is_some());
             let target = tunnel.map_or_else(|| address.to_string(), |tunnel| format!("{tunnel} at {address}"));
             let failed = |error| ConnectError::new(&target, Stage::Connect, error);

@@ -150,6 +150,18 @@ impl StreamError {
         matches!(self.kind, Kind::Reset(ErrorCode::CANCEL))
     }
 
+    /// What a server that can still speak says of a call whose stream has ended like this.
+    #[cfg(feature = "http-service")]
+    pub(crate) fn to_last_words(&self) -> Status {
+        match &self.kind {
+            Kind::Broken(error) => {
+                Status::internal(format!("the request cannot be read: {error}")).with_source(error.clone())
+            }
+            Kind::Closed(reason) => Status::unavailable(*reason),
+            _ => Status::cancelled("the call was cancelled"),
+        }
+    }
+
     /// The status of the call that this stream carried.
     pub(crate) fn to_status(&self, peer: &Address) -> Status {
         match &self.kind {

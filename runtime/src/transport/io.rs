@@ -34,6 +34,7 @@ impl Io {
             Address::UnixAbstract(name) => Ok(Io::Unix(UnixStream::connect(unix::abstract_path(name)?).await?)),
             Address::Unix(None) => unsupported("the Unix socket has no path"),
             Address::Inproc(_) => unsupported("the server is in this process and has no socket"),
+            Address::Unknown => unsupported("the address is unknown"),
         }
     }
 }

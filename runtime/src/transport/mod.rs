@@ -6,6 +6,8 @@
 pub(crate) mod client;
 mod error;
 mod http2;
+#[cfg(feature = "http-service")]
+pub(crate) mod http_body;
 mod inproc;
 mod io;
 mod keepalive;

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Extensions;
+
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
 use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc};
@@ -135,6 +137,8 @@ pub(crate) struct Incoming {
     pub(crate) head: Arc<Headers>,
     /// What a client in the same process said of wait-for-ready, which does not travel.
     pub(crate) wait_for_ready: Option<bool>,
+    /// What an HTTP server that carries the call has put beside its request.
+    pub(crate) extensions: Extensions,
     pub(crate) recv: RequestStream,
     pub(crate) send: ResponseStream,
 }

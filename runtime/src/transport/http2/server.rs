@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use callwright_http2::Connection as Engine;
+use http::Extensions;
 use tokio::time::Instant;
 
 use super::driver::{Driver, News, Owner, Step};
@@ -70,7 +71,14 @@ impl Connection {
                 let Some(stream) = self.driver.stream(id) else { continue };
                 let limit = header_limit(self.driver.engine.peer_max_header_list_size());
                 let (recv, send) = stream::server_halves(stream, limit, end);
-                return Poll::Ready(Some(Incoming { id, head: headers, wait_for_ready: None, recv, send }));
+                return Poll::Ready(Some(Incoming {
+                    id,
+                    head: headers,
+                    wait_for_ready: None,
+                    extensions: Extensions::new(),
+                    recv,
+                    send,
+                }));
             }
             if self.requests.over {
                 return Poll::Ready(None);

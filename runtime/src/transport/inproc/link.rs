@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{Extensions, HeaderValue, Method};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::HEADER_LIMIT;
@@ -120,6 +120,7 @@ impl Link {
             id: 0,
             head: headers,
             wait_for_ready: head.wait_for_ready,
+            extensions: Extensions::new(),
             recv: server_recv,
             send: server_send,
         };
