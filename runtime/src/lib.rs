@@ -179,6 +179,8 @@ pub mod credentials;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
 mod generated;
+#[cfg(feature = "grpc-web")]
+pub mod grpc_web;
 #[cfg(feature = "health")]
 pub mod health;
 mod metadata;
