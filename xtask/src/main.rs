@@ -9,6 +9,7 @@ mod interop;
 mod runtime;
 mod task;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ Tasks:
   test     format, clippy, documentation and tests: needs nothing but Rust
   interop  our client and server against real peers (interop --help)
   h2spec   our HTTP/2 engine by h2spec and h2specd (h2spec --help)
+  web      our server inside of axum and hyper, and called by a browser (web --help)
   fuzz     our HTTP/2 engine by cargo-fuzz (fuzz --help)
   bench    our client and server beside tonic's and others', measured (bench --help)
   gen      generate Rust from .proto files, or check what is checked in (gen --help)
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("interop") => interop::run(args),
         Some("fuzz") => fuzz::run(args),
         Some("h2spec") => h2spec::run(args),
+        Some("web") => web::run(args),
         Some("bench") => bench::run(args),
         Some("bazel") => bazel::run(args),
         Some("runtime") => runtime::run(args),

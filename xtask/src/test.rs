@@ -9,12 +9,14 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 14] = [
     "admin",
     "channelz",
     "dns",
     "dynamic",
+    "grpc-web",
     "health",
+    "http-service",
     "jwt",
     "orca",
     "reflection",

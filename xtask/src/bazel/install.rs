@@ -65,27 +65,8 @@ fn from_debian() -> Result<PathBuf, String> {
     if program.exists() {
         return Ok(program);
     }
-    may_install(&process::run(Command::new("id").arg("-u"), SHORT)?)?;
-    let apt = |arguments: &'static [&'static str]| {
-        move || {
-            let mut apt = Command::new("apt-get");
-            apt.args(["--quiet", "--yes"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-            apt
-        }
-    };
-    let packages = install::step("reading the lists of Debian's packages", apt(&["update"])).and_then(|()| {
-        install::step("installing Bazel 4.2.3 from Debian", apt(&["install", "--no-install-recommends", DEBIAN]))
-    });
-    packages.map_err(|error| format!("{error}\nBazel 4.2.3 could not be installed: {BY_HAND}"))?;
+    install::debian("Bazel 4.2.3", DEBIAN, BY_HAND)?;
     if program.exists() { Ok(program) } else { Err(format!("{DEBIAN} has no {DEBIAN_PROGRAM}: {BY_HAND}")) }
-}
-
-/// Whether the user with this number may install packages.
-fn may_install(user: &str) -> Result<(), String> {
-    if user.trim() == "0" {
-        return Ok(());
-    }
-    Err(format!("Bazel 4.2.3 is not there, and only root can install it: {BY_HAND}"))
 }
 
 /// Installs protoc, unless it is there; gives the folder with its `bin` and `include`.
@@ -105,16 +86,4 @@ pub(super) fn protoc(home: &Path) -> Result<PathBuf, String> {
         install::done(&folder, PROTOC)?;
     }
     Ok(folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_not_root_is_told_what_to_do() {
-        assert_eq!(may_install("0\n"), Ok(()));
-        let error = may_install("1000\n").unwrap_err();
-        assert!(error.contains("apt-get install") && error.contains("--bazel 2.1.0"), "{error}");
-    }
 }
