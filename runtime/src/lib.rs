@@ -70,6 +70,9 @@
 //! and a [`ServerContext`]. One that is left out answers UNIMPLEMENTED; one that panics ends its call in INTERNAL, and
 //! nothing else.
 //!
+//! A server may also be a part of an HTTP server that is there already, axum or hyper, and be called by browsers: `http_service` and
+//! `grpc_web`, behind features of the same name.
+//!
 //! # Compression
 //!
 //! Set on the channel ([`ChannelBuilder::compression`]), on a call ([`Call::compression`]), on the server

@@ -1,7 +1,7 @@
 //! `cargo xtask web`: our server inside of axum and hyper, by our client, and by a browser over gRPC-Web.
 //!
-//! The rows are those of `tests/http`, which is a workspace of its own, and printed by its program. Here it is built, and the
-//! browser is found or installed.
+//! The rows are those of `tests/http`, which is a workspace of its own, and printed by its program. Here it is built, the programs
+//! of the guide with it, and the browser is found or installed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use crate::interop::install;
 
 const USAGE: &str = "\
-Calls our server inside of axum and hyper: by our client over HTTP/2, and by a browser over gRPC-Web.
+Calls our server inside of axum and hyper: by our client over HTTP/2, and by a browser over gRPC-Web. Compiles docs/http.md.
 
 Usage: cargo xtask web
 
@@ -46,18 +46,20 @@ fn execute() -> Result<ExitCode, String> {
     let target = own.parent().and_then(Path::parent).ok_or("xtask is not in a target folder")?.join("http");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
     let chromium = chromium()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--quiet", "--manifest-path"])
-        .arg(root.join("tests/http/Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target)
-        .arg("--")
-        .arg("--chromium")
-        .arg(chromium)
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let manifest = root.join("tests/http/Cargo.toml");
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(arguments).arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(&target);
+        cargo
+    };
+    succeeds(&mut cargo(&["test", "--quiet", "--doc"]))?;
+    succeeds(cargo(&["run", "--quiet"]).args(["--", "--chromium"]).arg(chromium))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn succeeds(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed")) }
 }
 
 /// The browser, which is installed unless it is there.

@@ -13,11 +13,11 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::Failure;
-use crate::echo::EchoStub;
-use crate::helloworld::{GreeterStub, HelloRequest};
 use crate::report::{Report, same};
 use crate::servers::{self, Running};
 use crate::service::{Notes, blob, server};
+use callwright_http_tests::echo::EchoStub;
+use callwright_http_tests::helloworld::{GreeterStub, HelloRequest};
 
 /// How large a message of a large stream is, and how many there are: 16 MiB.
 const PIECE: usize = 64 * 1024;

@@ -13,16 +13,6 @@ use std::process::ExitCode;
 
 use report::Report;
 
-/// The greeter of the examples.
-mod helloworld {
-    callwright::include_proto!("helloworld");
-}
-
-/// A service with one method of each kind.
-mod echo {
-    callwright::include_proto!("callwright.tests");
-}
-
 /// Why a row has failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

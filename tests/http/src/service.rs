@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use callwright::{Metadata, Requests, Responses, Server, ServerBuilder, ServerContext, Status};
 use tokio::sync::{Notify, watch};
 
-use crate::echo::{Blob, EchoServer, EchoServicer};
-use crate::helloworld::{GreeterServer, GreeterServicer, HelloReply, HelloRequest};
+use callwright_http_tests::echo::{Blob, EchoServer, EchoServicer};
+use callwright_http_tests::helloworld::{GreeterServer, GreeterServicer, HelloReply, HelloRequest};
 
 /// What the handlers note, and what they wait for.
 #[derive(Debug, Default)]
