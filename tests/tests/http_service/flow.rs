@@ -36,7 +36,7 @@ impl EchoServicer for Flood {
         _: &mut ServerContext,
     ) -> Result<(), Status> {
         for _ in 0..MANY {
-            responses.send(Blob { body: vec![7; PIECE].into() }).await?;
+            responses.send(Blob { body: vec![7; PIECE] }).await?;
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -48,7 +48,7 @@ impl EchoServicer for Flood {
         while requests.message().await?.is_some() {
             count += 1;
         }
-        Ok(Blob { body: count.to_string().into_bytes().into() })
+        Ok(Blob { body: count.to_string().into_bytes() })
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_request_that_nobody_reads_is_not_read_ahead() {
     let flood = Flood::default();
     let (taken, go) = (Arc::new(AtomicUsize::new(0)), flood.go.clone());
     let service = Server::builder().add_service(EchoServer::new(flood)).into_http_service().unwrap();
-    let body = Counted { taken: taken.clone(), piece: message(Blob { body: vec![7; PIECE].into() }) };
+    let body = Counted { taken: taken.clone(), piece: message(Blob { body: vec![7; PIECE] }) };
     let answer = tokio::spawn(async move { call(&service, request("StreamUnary").body(body).unwrap()).await });
     let ahead = still(&taken).await;
     assert!((ahead - 1) * PIECE <= WINDOW, "{ahead} pieces of {PIECE} bytes were read for nobody");
