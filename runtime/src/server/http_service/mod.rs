@@ -24,8 +24,8 @@
 //!
 //! # The peer
 //!
-//! [`ServerContext::peer`](crate::ServerContext::peer) is the [`Address`](crate::Address) or the [`SocketAddr`](std::net::SocketAddr)
-//! among the extensions of the request, and [`Address::Unknown`](crate::Address::Unknown) without one. All extensions of the request
+//! [`ServerContext::peer`](crate::ServerContext::peer) is the [`Address`] or the [`SocketAddr`]
+//! among the extensions of the request, and [`Address::Unknown`] without one. All extensions of the request
 //! are in [`ServerContext::extensions`](crate::ServerContext::extensions).
 //!
 //! # Requests that are not answered by a handler
