@@ -5,6 +5,7 @@ use std::time::Duration;
 use callwright::Server;
 use callwright::health::{Health, ServingStatus};
 use callwright_tests::support::Seen;
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::mpsc;
 use tower_service::Service as _;
@@ -183,4 +184,50 @@ async fn calls_go_on_when_the_service_is_dropped() {
     drop(requests);
     let collected = response.into_body().collect().await.unwrap();
     assert_eq!(status_in(collected.trailers().unwrap()).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_are_abandoned_anywhere_leave_nothing_behind() {
+    let (service, mut seen) = echo();
+    for number in 0..600usize {
+        let (requests, body) = sent();
+        let method = ["Say", "Count", "Sum", "Chat"][number % 4];
+        let first = match method {
+            "Say" => message(["hello", "forever"][number / 4 % 2].to_owned()),
+            "Chat" => message("hello".to_owned()),
+            _ => message(1000u32),
+        };
+        let mut response = Box::pin(service.clone().call(head(method).body(body).unwrap()));
+        // As far as the number says: nothing sent, a part of a message, all of it, its end.
+        let parts = number / 8 % 4;
+        if parts > 0 {
+            let size = if parts == 1 { 3 } else { first.len() };
+            requests.send(Ok(first.slice(..size))).await.unwrap();
+        }
+        let requests = (parts < 3).then_some(requests);
+        // And as far with the response: not awaited, its head, some of its body.
+        let patience = number / 32 % 5;
+        for _ in 0..patience {
+            tokio::task::yield_now().await;
+        }
+        if let Some(Ok(response)) = (&mut response).now_or_never() {
+            let mut body = response.into_body();
+            for _ in 0..patience {
+                let _ = body.frame().now_or_never();
+            }
+        }
+        // Whichever is dropped first.
+        if number % 3 == 0 {
+            drop(requests);
+            drop(response);
+        } else {
+            drop(response);
+            drop(requests);
+        }
+    }
+    // It would wait for a call that has not ended.
+    service.shutdown(Duration::from_secs(3600)).await;
+    drop(service);
+    // Every handler is gone, and what it has started.
+    while seen.recv().await.is_some() {}
 }
