@@ -27,6 +27,11 @@ fn what_describes_things_can_be_shared() {
     shared::<(callwright::service_config::ServiceConfig, callwright::service_config::LoadBalancing)>();
     shared::<(callwright::reflection::Reflection, callwright::server::ServedServices)>();
     shared::<(RunningServer, ServerContext, AuthContext, Outcome)>();
+    shared::<(
+        callwright::http_service::HttpService,
+        callwright::grpc_web::GrpcWebService,
+        callwright::grpc_web::GrpcWeb,
+    )>();
     sent::<ServerBuilder>();
 }
 
@@ -36,6 +41,8 @@ fn calls_and_their_halves_can_be_sent_to_other_tasks() {
     sent::<(Call<ClientStreaming, String, String>, Call<Bidi, String, String>)>();
     sent::<(Streaming<String>, Reply<String>, RequestSender<String>)>();
     sent::<(Requests<String>, Responses<String>, Cancelled)>();
+    sent::<(callwright::http_service::ResponseFuture, callwright::http_service::Body)>();
+    sent::<(callwright::grpc_web::ResponseFuture, callwright::grpc_web::Body)>();
 }
 
 #[tokio::test]
