@@ -8,8 +8,8 @@ use callwright::server::interceptor::{Next, ServerInterceptor};
 use callwright::{Address, Compression, Metadata, Server, ServerContext, Status};
 use callwright_tests::echo::{Blob, EchoServer, EchoServicer};
 use callwright_tests::support::raw::{encoded, frame};
-use http::{Request, Version};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request, Version};
+use http_body_util::{BodyExt as _, Full};
 
 use crate::support::{Answer, begin, call, echo, head, message, next, say, sent, service};
 
@@ -54,6 +54,15 @@ async fn messages_may_come_in_any_pieces() {
     }
     drop(requests);
     assert_eq!(answer.await.unwrap().messages::<u32>(), [320]);
+}
+
+#[tokio::test]
+async fn trailers_of_a_request_mean_nothing() {
+    let (service, _seen) = echo();
+    let trailers = HeaderMap::from_iter([("late".parse().unwrap(), HeaderValue::from_static("yes"))]);
+    let body = Full::new(message("hello".to_owned())).with_trailers(async { Some(Ok(trailers)) });
+    let answer = call(&service, head("Say").body(body).unwrap()).await;
+    assert_eq!((answer.messages::<String>(), answer.grpc_status().0), (vec!["hello".to_owned()], 0));
 }
 
 #[tokio::test]

@@ -5,5 +5,6 @@ mod ends;
 mod flow;
 mod origins;
 mod refusals;
+mod statistics;
 mod support;
 mod web;
