@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callwright::{Channel, Code, Compression};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -50,13 +50,14 @@ impl Setting {
 
 type Test = fn(Setting) -> Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
-const ROWS: [(&str, Test); 13] = [
+const ROWS: [(&str, Test); 14] = [
     ("unary", |setting| Box::pin(unary(setting))),
     ("server_streaming", |setting| Box::pin(server_streaming(setting))),
     ("client_streaming", |setting| Box::pin(client_streaming(setting))),
     ("bidi", |setting| Box::pin(bidi(setting))),
     ("metadata", |setting| Box::pin(metadata(setting))),
     ("status", |setting| Box::pin(status(setting))),
+    ("early_end", |setting| Box::pin(early_end(setting))),
     ("compression", |setting| Box::pin(compression(setting))),
     ("deadline", |setting| Box::pin(deadline(setting))),
     ("cancel", |setting| Box::pin(cancel(setting))),
@@ -132,6 +133,26 @@ async fn status(setting: Setting) -> Result<(), Failure> {
     let mut replies = setting.echo()?.unary_stream(blob("fail after one")).await?;
     same("message", replies.message().await?, Some(blob("one")))?;
     same("code", replies.message().await.map_err(|status| status.code()), Err(Code::OutOfRange))
+}
+
+/// The server ends the call while the client still sends.
+async fn early_end(setting: Setting) -> Result<(), Failure> {
+    let echo = setting.echo()?;
+    for before in [0, 100] {
+        let requests = stream::iter((0..before).map(|_| blob("one"))).chain(stream::repeat_with(|| blob("enough")));
+        let mut replies = match echo.stream_stream().send_all(requests).await {
+            Ok(replies) => replies,
+            Err(status) => {
+                same("code", status.code(), Code::OutOfRange)?;
+                continue;
+            }
+        };
+        for _ in 0..before {
+            same("reply", replies.message().await?, Some(blob("one")))?;
+        }
+        same("code", replies.message().await.map_err(|status| status.code()), Err(Code::OutOfRange))?;
+    }
+    Ok(())
 }
 
 async fn compression(setting: Setting) -> Result<(), Failure> {

@@ -156,6 +156,9 @@ impl EchoServicer for Echoing {
         _: &mut ServerContext,
     ) -> Result<(), Status> {
         while let Some(request) = requests.message().await? {
+            if *request.body == *b"enough" {
+                return Err(Status::out_of_range("enough"));
+            }
             responses.send(request).await?;
         }
         Ok(())
