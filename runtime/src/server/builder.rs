@@ -17,10 +17,15 @@ use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::ServerCredentials;
 use crate::transport::server::ServeOptions;
-use crate::transport::{Keepalive, KeepaliveEnforcement, Listener};
+use crate::transport::{Keepalive, KeepaliveEnforcement, Listener, MAX_HEADER_LIST_SIZE};
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
+
+/// How long a new connection may take to begin unless [`ServerBuilder::handshake_timeout`] says otherwise.
+const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a header block may take unless [`ServerBuilder::header_read_timeout`] says otherwise.
+const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A gRPC server.
 ///
@@ -110,6 +115,8 @@ pub(super) struct Settings {
     pub(super) messages: MessageSettings,
     pub(super) serve: ServeOptions,
     pub(super) lifetime: Limits,
+    pub(super) max_connections: Option<usize>,
+    pub(super) handshake_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -119,10 +126,14 @@ impl Default for Settings {
             serve: ServeOptions {
                 credentials: ServerCredentials::default(),
                 max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+                max_header_list_size: MAX_HEADER_LIST_SIZE,
+                header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
                 keepalive: None,
                 keepalive_enforcement: KeepaliveEnforcement::default(),
             },
             lifetime: Limits::default(),
+            max_connections: None,
+            handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
         }
     }
 }
@@ -185,7 +196,41 @@ impl ServerBuilder {
         self
     }
 
-    /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
+    /// How many connections may be open at once, those that have only begun included; as many as come unless set. With so many
+    /// open, nobody else is accepted: further clients wait in the backlogs of the listeners until one has gone, and then in the
+    /// order in which they came. All listeners of the server count together, and clients of the same process (`inproc:`) not at
+    /// all. 0 means 1.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = Some(connections);
+        self
+    }
+
+    /// How long a new connection may take until it can be used: its TLS handshake, HTTP/2's preface and the client's SETTINGS
+    /// together; 20 s unless set. One that takes longer is closed.
+    pub fn handshake_timeout(mut self, time: Duration) -> Self {
+        self.settings.handshake_timeout = time;
+        self
+    }
+
+    /// How long the headers of a call, or its trailers, may take from their first bytes to their last, CONTINUATION frames
+    /// included; 30 s unless set. A client that takes longer is told by a GOAWAY with ENHANCE_YOUR_CALM, and its connection ends.
+    /// It is not the time of a request: one whose headers are here may take as long as its deadline lets it.
+    pub fn header_read_timeout(mut self, time: Duration) -> Self {
+        self.settings.serve.header_read_timeout = time;
+        self
+    }
+
+    /// The largest metadata of a request, in bytes: its headers as RFC 9113 section 6.5.2 counts them, which is 32 bytes for each
+    /// beside its name and its value; 16 KiB unless set. Clients are told so (SETTINGS_MAX_HEADER_LIST_SIZE), and those of this
+    /// crate end a call that is over it in RESOURCE_EXHAUSTED by themselves. One that sends it all the same is answered with HTTP
+    /// status 431; the connection's other calls go on. gRPC's own headers take some hundred bytes of it.
+    pub fn max_metadata_size(mut self, bytes: u32) -> Self {
+        self.settings.serve.max_header_list_size = bytes;
+        self
+    }
+
+    /// How many calls one connection may have at once; 4096 unless set. Clients are told so (SETTINGS_MAX_CONCURRENT_STREAMS)
+    /// and queue what is above it; what one sends all the same is refused (REFUSED_STREAM).
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
         self.settings.serve.max_concurrent_streams = calls;
         self

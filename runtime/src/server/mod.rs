@@ -1,5 +1,6 @@
 //! The server's side: a [`Server`], the services on it, and the context of each call.
 
+mod accept;
 mod auth;
 mod bind;
 mod builder;

@@ -152,7 +152,8 @@ mod tests {
         let mut listener = super::super::Listener::bind(&format!("unix-abstract:{name}")).await.unwrap();
         assert_eq!(listener.local_address().unwrap(), address);
         assert_eq!(address.to_string(), format!("unix-abstract:{name}"));
-        let (connected, accepted) = tokio::join!(Io::connect(&address), listener.accept());
+        let (connected, accepted) =
+            tokio::join!(Io::connect(&address), std::future::poll_fn(|cx| listener.poll_accept(cx)));
         accepted.unwrap();
         connected.unwrap();
         for bad in [vec![], b"a\0b".to_vec()] {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpListener, UnixListener};
 
@@ -57,10 +58,16 @@ impl Listener {
         }
     }
 
-    pub(crate) async fn accept(&mut self) -> io::Result<(Socket, Address)> {
-        match self {
+    /// Whether clients of other processes may come.
+    pub(crate) fn is_socket(&self) -> bool {
+        !matches!(self, Listener::Inproc(_))
+    }
+
+    /// The next client.
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Address)>> {
+        Poll::Ready(match self {
             Listener::Tcp(listener) => {
-                let (socket, mut peer) = listener.accept().await?;
+                let (socket, mut peer) = ready!(listener.poll_accept(cx))?;
                 // A socket for both families has its IPv4 peers behind ::ffff:, which no peer calls itself.
                 peer.set_ip(peer.ip().to_canonical());
                 // A socket that the peer has closed already says so again when it is used.
@@ -68,13 +75,13 @@ impl Listener {
                 Ok((Socket::Io(Io::Tcp(socket)), Address::Ip(peer)))
             }
             Listener::Unix { listener, .. } | Listener::UnixAbstract { listener, .. } => {
-                let (socket, peer) = listener.accept().await?;
+                let (socket, peer) = ready!(listener.poll_accept(cx))?;
                 Ok((Socket::Io(Io::Unix(socket)), unix::address(&peer)))
             }
             Listener::Inproc(listener) => {
-                let dial = listener.accept().await;
+                let dial = ready!(listener.poll_accept(cx));
                 Ok((Socket::Inproc(dial), Address::Inproc(listener.name().to_owned())))
             }
-        }
+        })
     }
 }

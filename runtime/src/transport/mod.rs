@@ -38,5 +38,5 @@ pub(crate) use callwright_http2::{Fields, Head, Headers};
 const LINGER: Duration = Duration::from_secs(1);
 /// How much of what one side sends may stand between a call and its connection, in bytes.
 const STREAM_WINDOW: usize = 256 * 1024;
-/// Largest header list that is taken, in bytes: gRPC's hard limit.
-const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
+/// Largest header list that is taken unless something else is set, in bytes: gRPC's hard limit.
+pub(crate) const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;

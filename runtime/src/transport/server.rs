@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
@@ -31,6 +32,9 @@ impl Socket {
 pub(crate) struct ServeOptions {
     pub(crate) credentials: ServerCredentials,
     pub(crate) max_concurrent_streams: u32,
+    /// In bytes, as RFC 9113 section 6.5.2 counts them.
+    pub(crate) max_header_list_size: u32,
+    pub(crate) header_read_timeout: Duration,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) keepalive_enforcement: KeepaliveEnforcement,
 }

@@ -46,6 +46,8 @@ impl Connection {
     pub(in crate::transport) async fn handshake(io: Io, options: &ServeOptions) -> io::Result<Connection> {
         let mut config = config(SERVER_BUFFERED);
         config.max_concurrent_streams = options.max_concurrent_streams;
+        config.max_header_list_size = options.max_header_list_size;
+        config.header_read_timeout = Some(options.header_read_timeout);
         let engine = Engine::server(config, Instant::now().into_std());
         let mut driver = Driver::new(io, engine, Way::Responses);
         driver.count_pings(Strikes::new(options.keepalive_enforcement.clone()));
