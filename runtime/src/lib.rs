@@ -208,8 +208,8 @@ pub use credentials::{BearerToken, CallCredentials, ChannelCredentials, Credenti
 pub use credentials::{ChannelTlsBuilder, ClientCertificates, ServerTlsBuilder};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{
-    AuthContext, BindError, Cancelled, ListenAddress, Outcome, Requests, Responses, RunningServer, Server,
-    ServerBuilder, ServerContext,
+    AuthContext, BindError, Cancelled, ListenAddress, MethodLimits, Outcome, Requests, Responses, RunningServer,
+    Server, ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
 pub use transport::{Keepalive, KeepaliveEnforcement, Proxy, ProxyError};

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::bind::ListenAddress;
 use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
+use super::method_limits::{MethodLimits, NamedLimits};
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
@@ -65,7 +66,12 @@ pub struct Server;
 impl Server {
     /// Sets up a server.
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { settings: Settings::default(), methods: Methods::default(), interceptors: Vec::new() }
+        ServerBuilder {
+            settings: Settings::default(),
+            methods: Methods::default(),
+            method_limits: NamedLimits::default(),
+            interceptors: Vec::new(),
+        }
     }
 }
 
@@ -100,6 +106,14 @@ pub enum BindError {
     /// Two services have one name.
     #[error("service {0:?} was added twice")]
     DuplicateService(String),
+    /// Something is set for a service or a method that is not there.
+    #[error("limits are set for {name:?}, which is not served here: {help}")]
+    UnknownMethod {
+        /// The name that was given.
+        name: String,
+        /// What there is.
+        help: String,
+    },
 }
 
 impl fmt::Debug for BindError {
@@ -143,6 +157,7 @@ impl Default for Settings {
 pub struct ServerBuilder {
     settings: Settings,
     methods: Methods,
+    method_limits: NamedLimits,
     interceptors: Vec<Arc<dyn AnyInterceptor>>,
 }
 
@@ -193,6 +208,26 @@ impl ServerBuilder {
     /// The largest response message, in bytes, before compression; unlimited unless set. A larger one ends its call in RESOURCE_EXHAUSTED.
     pub fn max_send_message_size(mut self, bytes: usize) -> Self {
         self.settings.messages.max_send_size = bytes;
+        self
+    }
+
+    /// Limits of one service, by its full name (`package.Service`), or of one method (`package.Service/Method`). A method's count
+    /// over its service's, and these over the server's, each of them for itself; of several for one name the last counts. What a
+    /// [fallback](Methods::fallback) serves has the server's.
+    ///
+    /// A name that is not served is an error when the server starts: [`BindError::UnknownMethod`].
+    ///
+    /// ```
+    /// use callwright::{MethodLimits, Server};
+    ///
+    /// let builder = Server::builder()
+    ///     // .add_service(StoreServer::new(MyStore))
+    ///     .method_limits("shop.Store", MethodLimits::new().max_receive_message_size(16 * 1024))
+    ///     .method_limits("shop.Store/Upload", MethodLimits::new().max_receive_message_size(64 * 1024 * 1024));
+    /// # drop(builder);
+    /// ```
+    pub fn method_limits(mut self, name: impl AsRef<str>, limits: MethodLimits) -> Self {
+        self.method_limits.add(name.as_ref(), limits);
         self
     }
 
@@ -287,7 +322,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.
-    pub async fn bind(self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
+    pub async fn bind(mut self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
         let address = address.into();
         let text = || address.text().to_owned();
         let checked = address.checked().map_err(|problem| BindError::Address { address: text(), problem })?;
@@ -301,7 +336,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`BindError`] when a setting cannot be used.
-    pub fn bind_listener(self, listener: TcpListener) -> Result<RunningServer, BindError> {
+    pub fn bind_listener(mut self, listener: TcpListener) -> Result<RunningServer, BindError> {
         self.check()?;
         self.start(Listener::Tcp(listener))
     }
@@ -332,13 +367,13 @@ impl ServerBuilder {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), BindError> {
+    fn check(&mut self) -> Result<(), BindError> {
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
         self.settings.messages.compressors.check(self.settings.messages.compression)?;
-        match self.methods.duplicate() {
-            Some(name) => Err(BindError::DuplicateService(name.to_owned())),
-            None => Ok(()),
+        if let Some(name) = self.methods.duplicate() {
+            return Err(BindError::DuplicateService(name.to_owned()));
         }
+        self.method_limits.apply(&mut self.methods, &self.settings.messages)
     }
 
     fn start(mut self, listener: Listener) -> Result<RunningServer, BindError> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::exchange::Exchange;
 use super::interceptor::Each;
 use crate::codec::SharedCodec;
-use crate::codec::frame;
+use crate::codec::frame::{self, Encoding};
 use crate::compression::Compressor;
 use crate::status::Status;
 
@@ -70,7 +70,9 @@ impl<T: Send + 'static> Responses<T> {
 
     fn encode(&self, message: &T, compressor: Option<Arc<dyn Compressor>>) -> Result<Bytes, Status> {
         let settings = self.exchange.settings();
-        frame::encode(self.codec.codec(), message, &settings.messages.encoding(compressor.as_ref()))
+        let limit = self.exchange.max_send_size();
+        let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
+        frame::encode(self.codec.codec(), message, &encoding)
     }
 }
 
