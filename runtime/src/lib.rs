@@ -212,7 +212,7 @@ pub use server::{
     Server, ServerBuilder, ServerContext,
 };
 pub use status::{Code, Status};
-pub use transport::{Keepalive, KeepaliveEnforcement, Proxy, ProxyError};
+pub use transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, Proxy, ProxyError};
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};

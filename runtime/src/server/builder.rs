@@ -6,9 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
-use super::bind::ListenAddress;
+use super::bind::{Checked, ListenAddress, Source};
 use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
 use super::method_limits::{MethodLimits, NamedLimits};
@@ -18,7 +16,7 @@ use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::ServerCredentials;
 use crate::transport::server::ServeOptions;
-use crate::transport::{Keepalive, KeepaliveEnforcement, Listener, MAX_HEADER_LIST_SIZE};
+use crate::transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, MAX_HEADER_LIST_SIZE};
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
@@ -68,6 +66,7 @@ impl Server {
     pub fn builder() -> ServerBuilder {
         ServerBuilder {
             settings: Settings::default(),
+            sources: Vec::new(),
             methods: Methods::default(),
             method_limits: NamedLimits::default(),
             interceptors: Vec::new(),
@@ -81,7 +80,7 @@ impl Server {
 pub enum BindError {
     /// The address makes no sense.
     #[error(
-        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, unix-abstract:name, inproc:name)"
+        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, unix-abstract:name, inproc:name, fd:N, systemd:)"
     )]
     Address {
         /// The address that was given.
@@ -100,6 +99,9 @@ pub enum BindError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing was said of where to listen.
+    #[error("there is nothing to listen on: give bind() an address, or listen() before start()")]
+    NoAddress,
     /// The default compression cannot be used.
     #[error(transparent)]
     Compression(#[from] CompressionError),
@@ -156,6 +158,7 @@ impl Default for Settings {
 #[must_use = "a server does nothing until serve() or bind() is called"]
 pub struct ServerBuilder {
     settings: Settings,
+    sources: Vec<Source>,
     methods: Methods,
     method_limits: NamedLimits,
     interceptors: Vec<Arc<dyn AnyInterceptor>>,
@@ -317,28 +320,56 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
-    /// `unix-abstract:name`, a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free).
-    ///
-    /// # Errors
-    /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.
-    pub async fn bind(mut self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
-        let address = address.into();
-        let text = || address.text().to_owned();
-        let checked = address.checked().map_err(|problem| BindError::Address { address: text(), problem })?;
-        self.check()?;
-        let listener =
-            Listener::bind(&checked).await.map_err(|source| BindError::Listen { address: text(), source })?;
-        self.start(listener)
+    /// Listens on `address` too, beside the one of [`bind`](Self::bind) or [`serve`](Self::serve), or with [`start`](Self::start)
+    /// on these alone. What is set for connections holds for all of them.
+    pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
+        self.sources.push(Source::Address(address.into()));
+        self
     }
 
-    /// As [`bind`](Self::bind), on a listener that is there already.
+    /// As [`listen`](Self::listen), on a socket that listens already.
+    pub fn listen_on(mut self, socket: impl Into<ListeningSocket>) -> Self {
+        self.sources.push(Source::Socket(socket.into()));
+        self
+    }
+
+    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
+    /// `unix-abstract:name`, a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free);
+    /// [`ListenAddress`] has more.
     ///
     /// # Errors
-    /// [`BindError`] when a setting cannot be used.
-    pub fn bind_listener(mut self, listener: TcpListener) -> Result<RunningServer, BindError> {
+    /// [`BindError`] when the address cannot be listened on, or another of [`listen`](Self::listen), or a setting cannot be used;
+    /// nothing is served then.
+    pub async fn bind(mut self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
+        self.sources.insert(0, Source::Address(address.into()));
+        self.start().await
+    }
+
+    /// As [`bind`](Self::bind), on a socket that listens already: a `TcpListener` or a `UnixListener` of Tokio or of the standard
+    /// library.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_listener(mut self, socket: impl Into<ListeningSocket>) -> Result<RunningServer, BindError> {
+        self.sources.insert(0, Source::Socket(socket.into()));
+        self.start().await
+    }
+
+    /// Listens on the addresses of [`listen`](Self::listen) and serves in the background.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn start(mut self) -> Result<RunningServer, BindError> {
+        let sources = std::mem::take(&mut self.sources);
+        let checked = sources.into_iter().map(Checked::new).collect::<Result<Vec<_>, _>>()?;
         self.check()?;
-        self.start(Listener::Tcp(listener))
+        let mut listeners = Vec::new();
+        for source in checked {
+            source.bind(&mut listeners).await?;
+        }
+        self.methods.intercept_all(&self.interceptors);
+        let (locals, listeners) = listeners.into_iter().unzip();
+        RunningServer::start(listeners, locals, self.settings, self.methods).ok_or(BindError::NoAddress)
     }
 
     /// Listens on `address` and serves until the process ends.
@@ -374,14 +405,6 @@ impl ServerBuilder {
             return Err(BindError::DuplicateService(name.to_owned()));
         }
         self.method_limits.apply(&mut self.methods, &self.settings.messages)
-    }
-
-    fn start(mut self, listener: Listener) -> Result<RunningServer, BindError> {
-        let local = listener
-            .local_address()
-            .map_err(|source| BindError::Listen { address: "the listener's address".to_owned(), source })?;
-        self.methods.intercept_all(&self.interceptors);
-        Ok(RunningServer::start(listener, local, self.settings, self.methods))
     }
 }
 

@@ -20,23 +20,38 @@ use crate::transport::{Address, Listener};
 #[must_use = "a server that nobody holds cannot be stopped"]
 pub struct RunningServer {
     local: Address,
+    locals: Vec<Address>,
     draining: watch::Sender<bool>,
     task: JoinHandle<()>,
     on_shutdown: Vec<OnShutdown>,
 }
 
 impl RunningServer {
-    pub(super) fn start(listener: Listener, local: Address, settings: Settings, mut methods: Methods) -> Self {
+    /// Serves on these listeners, which have these addresses; `None` where there is none.
+    pub(super) fn start(
+        listeners: Vec<Listener>,
+        locals: Vec<Address>,
+        settings: Settings,
+        mut methods: Methods,
+    ) -> Option<Self> {
+        let local = locals.first()?.clone();
         let on_shutdown = methods.take_on_shutdown();
         let (draining, drained) = watch::channel(false);
-        let stats = ServerStats::new([local.clone()]);
-        let task = tokio::spawn(accept(vec![listener], Arc::new(Shared::new(settings, methods, stats)), drained));
-        RunningServer { local, draining, task, on_shutdown }
+        let stats = ServerStats::new(locals.iter().cloned());
+        let task = tokio::spawn(accept(listeners, Arc::new(Shared::new(settings, methods, stats)), drained));
+        Some(RunningServer { local, locals, draining, task, on_shutdown })
     }
 
-    /// Where the server listens. As text it is a target for a client: `127.0.0.1:50051`, `unix:/path`.
+    /// Where the server listens: the address of [`bind`](crate::ServerBuilder::bind), or else the first. As text it is a target for
+    /// a client: `127.0.0.1:50051`, `unix:/path`.
     pub fn local_addr(&self) -> &Address {
         &self.local
+    }
+
+    /// All that it listens on: the same and then those of [`listen`](crate::ServerBuilder::listen), in their order. A `systemd:` of
+    /// several sockets has several.
+    pub fn local_addrs(&self) -> &[Address] {
+        &self.locals
     }
 
     /// Stops gracefully: takes no more connections and calls, waits until those under way are done or `grace` has
@@ -79,6 +94,6 @@ impl RunningServer {
 
 impl fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningServer").field("local_addr", &self.local).finish_non_exhaustive()
+        f.debug_struct("RunningServer").field("local_addrs", &self.locals).finish_non_exhaustive()
     }
 }

@@ -16,13 +16,11 @@ use super::{Address, inproc, unix};
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix {
-        // Dropped before the listener, which keeps the file's inode from being given to another.
-        file: SocketFile,
-        listener: UnixListener,
-    },
-    /// A Unix socket without a file, and its name.
-    UnixAbstract {
-        name: Vec<u8>,
+        // Dropped before the listener, which keeps the file's inode from being given to another. `None` for a socket without a
+        // file, and for one that somebody else has made.
+        #[expect(dead_code, reason = "it goes with the listener")]
+        file: Option<SocketFile>,
+        address: Address,
         listener: UnixListener,
     },
     /// A name that clients in this process connect to.
@@ -38,7 +36,7 @@ impl Listener {
         }
         if let Some(name) = address.strip_prefix("unix-abstract:") {
             let listener = UnixListener::bind(unix::abstract_path(name.as_bytes())?)?;
-            return Ok(Listener::UnixAbstract { name: name.into(), listener });
+            return Ok(Listener::Unix { file: None, address: Address::UnixAbstract(name.into()), listener });
         }
         let Some(path) = address.strip_prefix("unix:") else {
             let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
@@ -46,14 +44,35 @@ impl Listener {
         };
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
         let (listener, file) = SocketFile::bind(path).await?;
-        Ok(Listener::Unix { file, listener })
+        let address = Address::Unix(Some(file.path().to_owned()));
+        Ok(Listener::Unix { file: Some(file), address, listener })
+    }
+
+    /// Takes a socket that listens already.
+    pub(crate) fn take(socket: ListeningSocket) -> io::Result<Listener> {
+        match socket.inner {
+            Inner::Tcp(listener) => Ok(Listener::Tcp(listener)),
+            Inner::Unix(listener) => Listener::unix(listener),
+            Inner::StdTcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+            }
+            Inner::StdUnix(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::unix(UnixListener::from_std(listener)?)
+            }
+        }
+    }
+
+    fn unix(listener: UnixListener) -> io::Result<Listener> {
+        let address = unix::address(&listener.local_addr()?);
+        Ok(Listener::Unix { file: None, address, listener })
     }
 
     pub(crate) fn local_address(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => Ok(Address::Ip(listener.local_addr()?)),
-            Listener::Unix { file, .. } => Ok(Address::Unix(Some(file.path().to_owned()))),
-            Listener::UnixAbstract { name, .. } => Ok(Address::UnixAbstract(name.clone())),
+            Listener::Unix { address, .. } => Ok(address.clone()),
             Listener::Inproc(listener) => Ok(Address::Inproc(listener.name().to_owned())),
         }
     }
@@ -74,7 +93,7 @@ impl Listener {
                 let _ = socket.set_nodelay(true);
                 Ok((Socket::Io(Io::Tcp(socket)), Address::Ip(peer)))
             }
-            Listener::Unix { listener, .. } | Listener::UnixAbstract { listener, .. } => {
+            Listener::Unix { listener, .. } => {
                 let (socket, peer) = ready!(listener.poll_accept(cx))?;
                 Ok((Socket::Io(Io::Unix(socket)), unix::address(&peer)))
             }
@@ -83,5 +102,46 @@ impl Listener {
                 Ok((Socket::Inproc(dial), Address::Inproc(listener.name().to_owned())))
             }
         })
+    }
+}
+
+/// A socket that listens already, for [`ServerBuilder::bind_listener`](crate::ServerBuilder::bind_listener): made from Tokio's and
+/// the standard library's `TcpListener` and `UnixListener`.
+///
+/// The file of a Unix socket is left to whoever has made it.
+#[derive(Debug)]
+pub struct ListeningSocket {
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+    StdTcp(std::net::TcpListener),
+    StdUnix(std::os::unix::net::UnixListener),
+}
+
+impl From<TcpListener> for ListeningSocket {
+    fn from(listener: TcpListener) -> Self {
+        ListeningSocket { inner: Inner::Tcp(listener) }
+    }
+}
+
+impl From<UnixListener> for ListeningSocket {
+    fn from(listener: UnixListener) -> Self {
+        ListeningSocket { inner: Inner::Unix(listener) }
+    }
+}
+
+impl From<std::net::TcpListener> for ListeningSocket {
+    fn from(listener: std::net::TcpListener) -> Self {
+        ListeningSocket { inner: Inner::StdTcp(listener) }
+    }
+}
+
+impl From<std::os::unix::net::UnixListener> for ListeningSocket {
+    fn from(listener: std::os::unix::net::UnixListener) -> Self {
+        ListeningSocket { inner: Inner::StdUnix(listener) }
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod client;
 mod error;
 mod http2;
+pub(crate) mod inherited;
 mod inproc;
 mod io;
 mod keepalive;
@@ -26,6 +27,7 @@ pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
 pub use keepalive::{Keepalive, KeepaliveEnforcement};
 pub(crate) use listener::Listener;
+pub use listener::ListeningSocket;
 pub(crate) use options::ConnectOptions;
 pub(crate) use proxy::Tunnel;
 pub use proxy::{Proxy, ProxyError};

@@ -125,8 +125,7 @@ fn a_closed_connection_is_done_and_opens_nothing() {
 
 /// A server that gives header blocks ten seconds.
 fn impatient() -> Pair {
-    let mut config = Config::default();
-    config.header_read_timeout = Some(Duration::from_secs(10));
+    let config = Config { header_read_timeout: Some(Duration::from_secs(10)), ..Config::default() };
     let mut pair = Pair::new(Config::default(), config);
     pair.drive();
     pair.server.take_events();
