@@ -209,7 +209,7 @@ pub use credentials::{ChannelTlsBuilder, ClientCertificates, ServerTlsBuilder};
 pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 pub use server::{
     AuthContext, BindError, Cancelled, ListenAddress, MethodLimits, Outcome, Requests, Responses, RunningServer,
-    Server, ServerBuilder, ServerContext,
+    Server, ServerBuilder, ServerContext, UnixCredentials,
 };
 pub use status::{Code, Status};
 pub use transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, Proxy, ProxyError};

@@ -21,7 +21,7 @@ mod served;
 mod shared;
 mod watchdog;
 
-pub use auth::AuthContext;
+pub use auth::{AuthContext, UnixCredentials};
 pub use bind::ListenAddress;
 pub use builder::{BindError, Server, ServerBuilder};
 pub use context::{Cancelled, Outcome, ServerContext};

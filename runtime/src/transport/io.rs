@@ -8,6 +8,7 @@ use std::time::Duration;
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
 
 #[cfg(feature = "_tls")]
@@ -52,6 +53,16 @@ impl Io {
             Io::Unix(socket) => socket.local_addr().ok().map(|address| unix::address(&address)),
             #[cfg(feature = "_tls")]
             Io::Tls(encrypted) => encrypted.socket().local_address(),
+        }
+    }
+
+    /// Who has connected, where the system tells: by a Unix socket.
+    pub(super) fn user(&self) -> Option<UCred> {
+        match self {
+            Io::Unix(socket) => socket.peer_cred().ok(),
+            Io::Tcp(_) => None,
+            #[cfg(feature = "_tls")]
+            Io::Tls(_) => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) mod server;
 mod stream;
 #[cfg(feature = "_tls")]
 mod tls;
-mod unix;
+pub(crate) mod unix;
 
 use std::time::Duration;
 

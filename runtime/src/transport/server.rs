@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
-use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc};
+use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc, unix};
 use crate::credentials::ServerCredentials;
 
 /// A client that was accepted, before it has said a word.
@@ -55,7 +55,16 @@ impl Connection {
                 if let Some(keepalive) = &options.keepalive {
                     io.give_up_after(keepalive.answer_timeout());
                 }
-                let (io, properties) = secure(&options.credentials, io).await?;
+                let user = io.user();
+                let (io, mut properties) = secure(&options.credentials, io).await?;
+                if let Some(user) = user {
+                    // What gRPC's local credentials say, unless TLS says something better.
+                    if properties.is_empty() {
+                        properties.push(("transport_security_type", b"local".to_vec()));
+                        properties.push(("security_level", b"TSI_PRIVACY_AND_INTEGRITY".to_vec()));
+                    }
+                    properties.extend(unix::properties(&user));
+                }
                 let connection = http2::server::Connection::handshake(io, options).await?;
                 Ok((Connection::Http2(Box::new(connection)), properties))
             }

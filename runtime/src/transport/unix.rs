@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::unix::SocketAddr;
+use tokio::net::unix::{SocketAddr, UCred};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::Address;
@@ -43,6 +43,18 @@ fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn abstract_name(_: &SocketAddr) -> Option<&[u8]> {
     None
+}
+
+/// The names of what the system knows of a client: its user, its group, and its process.
+pub(crate) const UID: &str = "unix_uid";
+pub(crate) const GID: &str = "unix_gid";
+pub(crate) const PID: &str = "unix_pid";
+
+/// What the system knows of a client.
+pub(super) fn properties(user: &UCred) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let pid = user.pid().map(|pid| (PID, pid.to_string()));
+    let known = [(UID, user.uid().to_string()), (GID, user.gid().to_string())].into_iter().chain(pid);
+    known.map(|(name, value)| (name, value.into_bytes()))
 }
 
 /// A socket file that this server has bound. Dropping it removes the file, unless another one has taken its place.
