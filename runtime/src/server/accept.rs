@@ -96,14 +96,9 @@ async fn serve(
     mut draining: watch::Receiver<bool>,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    let handshake = Connection::handshake(socket, &shared.settings.serve);
-    let connection = tokio::select! {
-        connection = tokio::time::timeout(shared.settings.handshake_timeout, handshake) => connection,
-        // A client that has not said a word has no calls to wait for.
-        () = connection::drains(&mut draining) => return,
-    };
+    let handshake = Connection::handshake(socket, &shared.settings.serve, connection::drains(&mut draining));
     // A peer that does not speak HTTP/2 cannot be told anything in it.
-    if let Ok(Ok((connection, properties))) = connection {
+    if let Ok(Ok((connection, properties))) = tokio::time::timeout(shared.settings.handshake_timeout, handshake).await {
         let places = shared.settings.serve.max_concurrent_streams as usize;
         let lingering = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let client = Client { peer, auth: AuthContext::new(properties), lingering };

@@ -1,6 +1,8 @@
 //! A server's side: connections from clients, and the streams that they open.
 
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -48,15 +50,24 @@ pub(crate) enum Connection {
 impl Connection {
     /// Begins to speak with a client: TLS, where the credentials have it, and HTTP/2. And what TLS told of the client.
     ///
-    /// A client in the same process is spoken to without either.
-    pub(crate) async fn handshake(socket: Socket, options: &ServeOptions) -> io::Result<(Connection, PeerProperties)> {
+    /// A client in the same process is spoken to without either. Nothing begins that has not when `drains` resolves.
+    pub(crate) async fn handshake(
+        socket: Socket,
+        options: &ServeOptions,
+        drains: impl Future<Output = ()>,
+    ) -> io::Result<(Connection, PeerProperties)> {
+        let mut drains = pin!(drains);
         match socket {
             Socket::Io(io) => {
                 if let Some(keepalive) = &options.keepalive {
                     io.give_up_after(keepalive.answer_timeout());
                 }
                 let user = io.user();
-                let (io, mut properties) = secure(&options.credentials, io).await?;
+                let (io, mut properties) = tokio::select! {
+                    secured = secure(&options.credentials, io) => secured?,
+                    // It has no calls to wait for.
+                    () = &mut drains => return Err(io::ErrorKind::ConnectionAborted.into()),
+                };
                 if let Some(user) = user {
                     // What gRPC's local credentials say, unless TLS says something better.
                     if properties.is_empty() {
@@ -65,7 +76,7 @@ impl Connection {
                     }
                     properties.extend(unix::properties(&user));
                 }
-                let connection = http2::server::Connection::handshake(io, options).await?;
+                let connection = http2::server::Connection::handshake(io, options, drains).await?;
                 Ok((Connection::Http2(Box::new(connection)), properties))
             }
             Socket::Inproc(dial) => Ok((Connection::Inproc(dial.accept(options.max_concurrent_streams)), Vec::new())),
