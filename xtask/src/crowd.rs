@@ -31,7 +31,7 @@ const CALLS: usize = 50;
 /// What a process has open at most, with what is no connection.
 const DESCRIPTORS: usize = IDLE + BUSY + 100;
 /// What an idle connection may take at the server, in KiB.
-const MOST_KIB: f64 = 20.0;
+const MOST_KIB: f64 = 12.0;
 /// How long each part may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
 

@@ -96,7 +96,8 @@ async fn serve(
     mut draining: watch::Receiver<bool>,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    let handshake = Connection::handshake(socket, &shared.settings.serve, connection::drains(&mut draining));
+    // Apart, so that a connection which has begun does not hold the room for it, of several KiB, as long as it lasts.
+    let handshake = Box::pin(Connection::handshake(socket, &shared.settings.serve, connection::drains(&mut draining)));
     // A peer that does not speak HTTP/2 cannot be told anything in it.
     if let Ok(Ok((connection, properties))) = tokio::time::timeout(shared.settings.handshake_timeout, handshake).await {
         let places = shared.settings.serve.max_concurrent_streams as usize;
