@@ -36,6 +36,8 @@ mod guide {
     struct Retries;
     #[doc = include_str!("../../docs/security.md")]
     struct Security;
+    #[doc = include_str!("../../docs/server.md")]
+    struct Server;
     #[doc = include_str!("../../docs/status.md")]
     struct Status;
 }

@@ -93,6 +93,25 @@ async fn as_many_connections_as_there_may_be_are_open_and_the_next_waits_for_a_p
 }
 
 #[tokio::test]
+async fn a_thousand_clients_wait_in_the_backlog() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("limits.sock");
+    let builder = Server::builder().max_connections(1).listen(format!("unix:{}", path.display()));
+    let server = serve(builder).await;
+    let mut first = begin(&server).await;
+    assert!(next(&mut first, SETTINGS).await.is_some());
+    let waiting = async {
+        let mut waiting = Vec::new();
+        for _ in 0..1000 {
+            waiting.push((connect(&server).await, tokio::net::UnixStream::connect(&path).await.unwrap()));
+        }
+        waiting
+    };
+    // Of those above the backlog each would wait for seconds.
+    assert_eq!(tokio::time::timeout(seconds(20), waiting).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
 async fn calls_wait_for_a_server_that_has_all_its_connections() {
     let server = serve(Server::builder().max_connections(1)).await;
     let first = channel_to(&server);

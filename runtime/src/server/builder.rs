@@ -16,7 +16,7 @@ use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::ServerCredentials;
 use crate::transport::server::ServeOptions;
-use crate::transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, MAX_HEADER_LIST_SIZE};
+use crate::transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, MAX_HEADER_LIST_SIZE, SERVER_BUFFERED};
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
@@ -142,6 +142,7 @@ impl Default for Settings {
             serve: ServeOptions {
                 credentials: ServerCredentials::default(),
                 max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+                max_unread_size: SERVER_BUFFERED,
                 max_header_list_size: MAX_HEADER_LIST_SIZE,
                 header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
                 keepalive: None,
@@ -264,6 +265,15 @@ impl ServerBuilder {
     /// status 431; the connection's other calls go on. gRPC's own headers take some hundred bytes of it.
     pub fn max_metadata_size(mut self, bytes: u32) -> Self {
         self.settings.serve.max_header_list_size = bytes;
+        self
+    }
+
+    /// How much one connection may have sent that no handler has read, in bytes: what all its calls have together, beside the first
+    /// 128 KiB of each; 256 MiB unless set, and 64 KiB at least. It is HTTP/2's window of the connection, so that a client waits
+    /// and is told of no error. A call's own window grows to the sixty-fourth part, and to no less than 64 KiB and no more than
+    /// 4 MiB: with less than 4 MiB in all, fewer than 64 calls that nobody reads stop those beside them on their connection.
+    pub fn max_unread_size(mut self, bytes: usize) -> Self {
+        self.settings.serve.max_unread_size = bytes;
         self
     }
 

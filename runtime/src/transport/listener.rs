@@ -4,12 +4,16 @@ use std::io;
 use std::path::PathBuf;
 use std::task::{Context, Poll, ready};
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::io::Io;
 use super::server::Socket;
 use super::unix::SocketFile;
 use super::{Address, inproc, unix};
+
+/// How many clients may wait to be accepted, as far as the system lets it (`net.core.somaxconn`). Clients above that connect late,
+/// by the second: after a restart all come at once.
+pub(super) const BACKLOG: u32 = 4096;
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -35,12 +39,12 @@ impl Listener {
             return Ok(Listener::Inproc(inproc::Listener::bind(name)?));
         }
         if let Some(name) = address.strip_prefix("unix-abstract:") {
-            let listener = UnixListener::bind(unix::abstract_path(name.as_bytes())?)?;
+            let listener = unix::listen(&unix::abstract_path(name.as_bytes())?)?;
             return Ok(Listener::Unix { file: None, address: Address::UnixAbstract(name.into()), listener });
         }
         let Some(path) = address.strip_prefix("unix:") else {
             let address = ["ipv4:", "ipv6:"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
-            return Ok(Listener::Tcp(TcpListener::bind(address).await?));
+            return Ok(Listener::Tcp(bind_tcp(address).await?));
         };
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
         let (listener, file) = SocketFile::bind(path).await?;
@@ -103,6 +107,21 @@ impl Listener {
             }
         })
     }
+}
+
+/// Listens at the first of an address's addresses that can be had.
+async fn bind_tcp(address: &str) -> io::Result<TcpListener> {
+    let mut problem = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in tokio::net::lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A server that starts again has its port although connections of the one before are still known.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
 }
 
 /// A socket that listens already, for [`ServerBuilder::bind_listener`](crate::ServerBuilder::bind_listener): made from Tokio's and

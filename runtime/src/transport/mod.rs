@@ -25,6 +25,7 @@ use std::time::Duration;
 
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
+pub(crate) use http2::SERVER_BUFFERED;
 pub use keepalive::{Keepalive, KeepaliveEnforcement};
 pub(crate) use listener::Listener;
 pub use listener::ListeningSocket;

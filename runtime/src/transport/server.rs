@@ -34,6 +34,8 @@ impl Socket {
 pub(crate) struct ServeOptions {
     pub(crate) credentials: ServerCredentials,
     pub(crate) max_concurrent_streams: u32,
+    /// What all calls of a connection may have unread, in bytes.
+    pub(crate) max_unread_size: usize,
     /// In bytes, as RFC 9113 section 6.5.2 counts them.
     pub(crate) max_header_list_size: u32,
     pub(crate) header_read_timeout: Duration,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::driver::{Driver, News, Owner, Step};
 use super::heartbeat::Heartbeat;
 use super::strikes::Strikes;
-use super::{SERVER_BUFFERED, config, header_limit};
+use super::{config, header_limit};
 use crate::transport::Headers;
 use crate::transport::io::Io;
 use crate::transport::server::{Incoming, ServeOptions};
@@ -59,7 +59,7 @@ impl Connection {
         options: &ServeOptions,
         mut drains: Pin<&mut impl Future<Output = ()>>,
     ) -> io::Result<Connection> {
-        let mut config = config(SERVER_BUFFERED);
+        let mut config = config(options.max_unread_size);
         config.max_concurrent_streams = options.max_concurrent_streams;
         config.max_header_list_size = options.max_header_list_size;
         config.header_read_timeout = Some(options.header_read_timeout);
