@@ -37,7 +37,7 @@ const ATTACKERS: usize = CONNECTIONS - 1;
 /// What the guide says that a server with these limits holds at most, beside what it has without clients.
 fn bound() -> usize {
     let stream = MIB + 2 * RECEIVE + 2 * SEND + 8 * METADATA;
-    CONNECTIONS * (MIB + 4 * UNREAD + STREAMS * stream)
+    CONNECTIONS * (3 * MIB + 4 * UNREAD + 160 * METADATA + STREAMS * stream) + 6 * MIB
 }
 
 /// The server under attack, which ends with this.

@@ -1,10 +1,13 @@
 //! What a server takes of its clients: at each limit and below it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use callwright::{Code, RunningServer, Server, ServerBuilder};
+use callwright::server::{Methods, Service};
+use callwright::{Code, KeepaliveEnforcement, Method, RunningServer, Server, ServerBuilder};
 use callwright_tests::support::frames::{
     self, ACK, CONTINUATION, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE,
 };
 use callwright_tests::support::raw::{Answer, grpc_request, request, text};
 use callwright_tests::support::{channel, channel_to, say, serve_with, under_way};
@@ -47,15 +50,17 @@ async fn next(socket: &mut TcpStream, kind: u8) -> Option<Frame> {
     }
 }
 
-/// The headers of a call to Say, without a table: each a literal.
+/// The headers of a call to Say.
 fn say_headers() -> Vec<u8> {
+    headers_of("/test.Echo/Say")
+}
+
+/// The headers of a call, without a table: each a literal.
+fn headers_of(path: &str) -> Vec<u8> {
     let mut block = vec![0x83, 0x86];
-    for (name, value) in [
-        (":path", "/test.Echo/Say"),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
+    for (name, value) in
+        [(":path", path), (":authority", "localhost"), ("content-type", "application/grpc"), ("te", "trailers")]
+    {
         block.push(0);
         for text in [name, value] {
             block.push(text.len() as u8);
@@ -266,4 +271,97 @@ async fn streams_over_the_limit_are_refused_and_those_below_it_served() {
     socket.write_all(&[frames::encoded(HEADERS, END_HEADERS, 7, &say_headers()), hello].concat()).await.unwrap();
     let answer = next(&mut socket, frames::DATA).await.unwrap();
     assert_eq!((answer.stream, &answer.payload[..]), (7, &text("hello")[..]));
+}
+
+/// A service whose `Hold` reads no request, and whose `Read` reads all.
+struct Reads;
+
+impl Service for Reads {
+    fn register(self, methods: &mut Methods) {
+        methods
+            .service("test.Reads", std::sync::Arc::new(self))
+            .client_streaming(Method::<String, String>::new("/test.Reads/Hold"), |_, requests, _| {
+                Box::pin(async move {
+                    // Dropped, they would be read as far as the server is concerned.
+                    let _requests = requests;
+                    std::future::pending().await
+                })
+            })
+            .client_streaming(Method::<String, String>::new("/test.Reads/Read"), |_, mut requests, _| {
+                Box::pin(async move {
+                    while requests.message().await?.is_some() {}
+                    Ok(String::new())
+                })
+            });
+    }
+}
+
+/// How many bytes a client may send on so many streams of this method, which it does not end, until `most` or until it has to wait.
+async fn sent_until_it_waits(server: &RunningServer, method: &str, streams: usize, most: usize) -> usize {
+    let mut socket = begin(server).await;
+    let ids: Vec<u32> = (0..streams as u32).map(|at| 2 * at + 1).collect();
+    for id in &ids {
+        let block = headers_of(&format!("/test.Reads/{method}"));
+        socket.write_all(&frames::encoded(HEADERS, END_HEADERS, *id, &block)).await.unwrap();
+    }
+    // What may be sent on the connection, and on each stream.
+    let mut before = 65_535;
+    let mut windows: HashMap<u32, i64> = ids.iter().chain([&0]).map(|id| (*id, before)).collect();
+    let message = text(&"x".repeat(10_000));
+    let (mut sent, mut waits) = (0, 0);
+    while sent < most && waits < 3 {
+        // What was sent before the answer is told of before it, if anybody reads it at once.
+        frames::write(&mut socket, PING, 0, b"is taken").await;
+        loop {
+            let frame = frames::read(&mut socket).await.unwrap();
+            match frame.kind {
+                WINDOW_UPDATE => {
+                    let by = u32::from_be_bytes(frame.payload[..4].try_into().unwrap());
+                    *windows.get_mut(&frame.stream).unwrap() += i64::from(by);
+                }
+                SETTINGS if frame.flags & ACK == 0 => {
+                    let initial = frame.payload.chunks(6).find(|setting| setting[1] == 4).unwrap();
+                    let initial = i64::from(u32::from_be_bytes(initial[2..].try_into().unwrap()));
+                    let by = initial - std::mem::replace(&mut before, initial);
+                    ids.iter().for_each(|id| *windows.get_mut(id).unwrap() += by);
+                    frames::write(&mut socket, SETTINGS, ACK, &[]).await;
+                }
+                PING if frame.flags & ACK != 0 => break,
+                PING => frames::write(&mut socket, PING, ACK, &frame.payload).await,
+                _ => {}
+            }
+        }
+        waits += 1;
+        for id in &ids {
+            while windows[id].min(windows[&0]) >= message.len() as i64 {
+                socket.write_all(&frames::encoded(frames::DATA, 0, *id, &message)).await.unwrap();
+                for window in [id, &0] {
+                    *windows.get_mut(window).unwrap() -= message.len() as i64;
+                }
+                sent += message.len();
+                waits = 0;
+            }
+        }
+    }
+    sent
+}
+
+#[tokio::test]
+async fn as_much_may_be_unread_as_is_set_and_what_is_read_has_no_end() {
+    let serve = |unread| {
+        let builder = Server::builder().add_service(Reads).keepalive_enforcement(KeepaliveEnforcement::none());
+        serve(builder.max_unread_size(unread))
+    };
+    const KIB: usize = 1024;
+    let server = serve(512 * KIB).await;
+    // Beside 128 KiB of each call.
+    let most = 512 * KIB + 20 * 128 * KIB;
+    let sent = sent_until_it_waits(&server, "Hold", 20, usize::MAX).await;
+    assert!((512 * KIB..=most).contains(&sent), "{sent} of {most}");
+    let read = sent_until_it_waits(&server, "Read", 20, 4 * most).await;
+    assert!(read >= 4 * most, "{read}");
+    // With more, more may be unread.
+    let server = serve(64 * 1024 * KIB).await;
+    let sent = sent_until_it_waits(&server, "Hold", 20, usize::MAX).await;
+    assert!(sent > most, "{sent}");
 }
