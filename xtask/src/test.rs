@@ -9,7 +9,7 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "admin",
     "channelz",
     "dns",
@@ -19,6 +19,7 @@ const FEATURES: [&str; 12] = [
     "orca",
     "reflection",
     "service-config",
+    "socket-activation",
     "status",
     "testing",
     "tls",
