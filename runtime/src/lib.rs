@@ -70,6 +70,10 @@
 //! and a [`ServerContext`]. One that is left out answers UNIMPLEMENTED; one that panics ends its call in INTERNAL, and
 //! nothing else.
 //!
+//! [`ServerBuilder`] says how many connections and calls there may be, how large messages and metadata, and how long a client may
+//! dawdle; it listens at several addresses where it is to ([`ServerBuilder::listen`]), also on sockets that the process was given
+//! ([`ListenAddress`]). [`RunningServer::shutdown`] loses no call.
+//!
 //! # Compression
 //!
 //! Set on the channel ([`ChannelBuilder::compression`]), on a call ([`Call::compression`]), on the server

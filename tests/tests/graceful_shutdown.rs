@@ -7,7 +7,7 @@ use callwright_tests::support::frames::{
     self, ACK, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PREFACE, SETTINGS,
 };
 use callwright_tests::support::raw::text;
-use callwright_tests::support::{Seen, channel_to, chat, say, serve, serve_with, under_way};
+use callwright_tests::support::{Echo, Seen, channel_to, chat, say, serve, serve_with, under_way};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -212,4 +212,47 @@ async fn streams_go_on_while_the_server_waits_for_them() {
         assert_eq!(replies.message().await.unwrap(), None);
     }
     ending.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_servers_follow_each_other_on_one_socket() {
+    const WORKERS: usize = 40;
+    const CALLS: usize = 50;
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (echo, mut seen) = Echo::new();
+    let serve = || Server::builder().add_service(echo.clone()).bind_listener(socket.try_clone().unwrap());
+    let mut server = serve().await.unwrap();
+    let channel = channel_to(&server);
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|worker| {
+            let channel = channel.clone();
+            tokio::spawn(async move {
+                for call in 0..CALLS {
+                    let word = format!("{worker}-{call}");
+                    assert_eq!(say(&channel, &word).await.unwrap(), word);
+                }
+            })
+        })
+        .collect();
+    let mut ending = Vec::new();
+    for begun in 1..=WORKERS * CALLS {
+        assert!(matches!(seen.recv().await, Some(Seen::Started(_))));
+        if begun % 50 == 0 {
+            ending.push(tokio::spawn(server.shutdown(LONG)));
+            server = serve().await.unwrap();
+        }
+    }
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    channel.close();
+    server.shutdown(LONG).await;
+    for server in ending {
+        server.await.unwrap();
+    }
+    // Each was seen once.
+    let mut order = echo.order.lock().unwrap().clone();
+    order.sort();
+    order.dedup();
+    assert_eq!((order.len(), echo.order.lock().unwrap().len()), (WORKERS * CALLS, WORKERS * CALLS));
 }

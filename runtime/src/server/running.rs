@@ -57,6 +57,9 @@ impl RunningServer {
     /// Stops gracefully: takes no more connections and calls, waits until those under way are done or `grace` has
     /// passed, then ends what is left as [`stop`](Self::stop) does.
     ///
+    /// Each client is told in two steps, so that no call is lost which it had sent before it knew; one that does not answer in
+    /// between for 5 s is told the second all the same. The listeners are shut at once, and those who wait in their backlogs refused.
+    ///
     /// Services that asked to know ([`Methods::on_shutdown`](crate::server::Methods::on_shutdown)) are told first: the
     /// health service says NOT_SERVING to all who watch.
     pub async fn shutdown(mut self, grace: Duration) {

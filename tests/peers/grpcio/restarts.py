@@ -73,7 +73,7 @@ def compare(port, outcomes, may_fail):
 
 def unaries(command, *flags, wait=None, may_fail=False):
     outcomes = {}
-    with rows.server(command, f"--calls={CALLS_A_SERVER}", *flags) as port, dial(port) as channel:
+    with rows.server(command, *(flags or [f"--calls={CALLS_A_SERVER}"])) as port, dial(port) as channel:
         stub = echo_pb2_grpc.EchoStub(channel)
         deadline = time.monotonic() + TIMEOUT
 
@@ -137,7 +137,8 @@ def main():
     run.run("restarts/wait_for_ready", lambda: unaries(arguments.server, wait=True))
     run.run("restarts/fail_fast", lambda: unaries(arguments.server, may_fail=True))
     run.run("restarts/streams", lambda: streams(arguments.server))
-    run.run("restarts/kept_socket", lambda: unaries(arguments.server, "--keep_socket"))
+    # The more often, so that clients are met in every moment of a connection.
+    run.run("restarts/kept_socket", lambda: unaries(arguments.server, "--keep_socket", "--calls=50"))
     sys.exit(1 if run.failed else 0)
 
 

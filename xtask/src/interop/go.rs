@@ -204,7 +204,8 @@ fn run_restarts(session: &mut Session, folder: &Path) {
         Err(error) => return session.report.broken(PEER, &error),
     };
     let start = |flags: &[&str]| Server::start_announced(Command::new(rows::restarting_server(session)).args(flags));
-    match (start(&[]), start(&["--keep_socket"])) {
+    // Those that hand their socket on go the more often, so that clients are met in every moment of a connection.
+    match (start(&[]), start(&["--keep_socket", "--calls=50"])) {
         (Ok(server), Ok(kept)) => {
             let mut client = Command::new(&program);
             client.args([format!("--server={}", server.port()), format!("--kept={}", kept.port())]);
