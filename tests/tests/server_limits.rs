@@ -134,13 +134,23 @@ async fn calls_wait_for_a_server_that_has_all_its_connections() {
 }
 
 #[tokio::test]
-async fn clients_of_the_same_process_take_no_place() {
-    let (server, _seen) = serve_with(Server::builder().max_connections(1), "inproc:").await;
-    let target = server.local_addr().to_string();
-    let channels: Vec<_> = (0..3).map(|_| channel(&target).build().unwrap()).collect();
-    for channel in &channels {
-        assert_eq!(say(channel, "hello").await.unwrap(), "hello");
+async fn all_listeners_count_together_and_clients_of_the_same_process_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("limits.sock");
+    let builder = Server::builder().max_connections(1).listen(format!("unix:{}", path.display())).listen("inproc:");
+    let server = serve(builder).await;
+    let mut first = begin(&server).await;
+    assert!(next(&mut first, SETTINGS).await.is_some());
+    let targets: Vec<String> = server.local_addrs().iter().map(ToString::to_string).collect();
+    let by_unix = channel(&targets[1]).build().unwrap();
+    let waiting = under_way(say(&by_unix, "later"));
+    // They are served while nobody else is.
+    for _ in 0..3 {
+        assert_eq!(say(&channel(&targets[2]).build().unwrap(), "hello").await.unwrap(), "hello");
     }
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert_eq!(waiting.await.unwrap().unwrap(), "later");
 }
 
 #[tokio::test(start_paused = true)]
