@@ -69,16 +69,15 @@ fn status(error: &ConnectError) -> Status {
 }
 
 async fn connect(link: &Link, core: &Core, attempt: Attempt) -> Result<Line, ConnectError> {
-    let connection =
-        match tokio::time::timeout_at(attempt.give_up_at, client::connect(&link.address, &core.settings().connect))
-            .await
-        {
-            Ok(connected) => connected?,
-            Err(_) => {
-                let cause = "no SETTINGS from the server in time (min_connect_timeout)";
-                return Err(ConnectError::new(&link.address, Stage::Http2, cause));
-            }
-        };
+    // Apart, so that a subchannel which is connected does not hold the room for it, of several KiB, as long as it lasts.
+    let connecting = Box::pin(client::connect(&link.address, &core.settings().connect));
+    let connection = match tokio::time::timeout_at(attempt.give_up_at, connecting).await {
+        Ok(connected) => connected?,
+        Err(_) => {
+            let cause = "no SETTINGS from the server in time (min_connect_timeout)";
+            return Err(ConnectError::new(&link.address, Stage::Http2, cause));
+        }
+    };
     core.watch_over(connection.closer());
     let socket = link.stats.connected(connection.local_address().cloned());
     Ok(Line { connection, id: socket.id(), socket })

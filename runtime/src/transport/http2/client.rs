@@ -1,6 +1,6 @@
 //! A client's connection: its task, and what calls do to it.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -181,18 +181,21 @@ struct ClientSide {
 }
 
 impl Task {
-    async fn run(mut self) {
-        let Task { side, driver } = &mut self;
-        let ended = poll_fn(|cx| {
-            loop {
-                if let Step::Over(ended) = ready!(driver.poll(cx, side)) {
-                    return Poll::Ready(ended);
+    #[expect(clippy::manual_async_fn, reason = "it would have room for all twice: as it is given, and as it is used")]
+    fn run(mut self) -> impl Future<Output = ()> {
+        async move {
+            let Task { side, driver } = &mut self;
+            let ended = poll_fn(|cx| {
+                loop {
+                    if let Step::Over(ended) = ready!(driver.poll(cx, side)) {
+                        return Poll::Ready(ended);
+                    }
                 }
+            })
+            .await;
+            if let Some(settled) = self.side.settled.take() {
+                let _ = settled.send(Err(refusal(ended, self.driver.first_bytes(), &self.side.options)));
             }
-        })
-        .await;
-        if let Some(settled) = self.side.settled.take() {
-            let _ = settled.send(Err(refusal(ended, self.driver.first_bytes(), &self.side.options)));
         }
     }
 }
