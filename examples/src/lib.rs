@@ -40,6 +40,8 @@ mod guide {
     struct Security;
     #[doc = include_str!("../../docs/server-interceptors.md")]
     struct ServerInterceptors;
+    #[doc = include_str!("../../docs/server.md")]
+    struct Server;
     #[doc = include_str!("../../docs/status.md")]
     struct Status;
 }

@@ -70,6 +70,10 @@
 //! and a [`ServerContext`]. One that is left out answers UNIMPLEMENTED; one that panics ends its call in INTERNAL, and
 //! nothing else.
 //!
+//! [`ServerBuilder`] says how many connections and calls there may be, how large messages and metadata, and how long a client may
+//! dawdle; it listens at several addresses where it is to ([`ServerBuilder::listen`]), also on sockets that the process was given
+//! ([`ListenAddress`]). [`RunningServer::shutdown`] loses no call.
+//!
 //! A server may also be a part of an HTTP server that is there already, axum or hyper, and be called by browsers: `http_service` and
 //! `grpc_web`, behind features of the same name.
 //!
@@ -221,11 +225,11 @@ pub use metadata::{IntoMetadataValue, Metadata, MetadataError, MetadataValue};
 #[cfg(feature = "http-service")]
 pub use server::http_service;
 pub use server::{
-    AuthContext, BindError, Cancelled, ListenAddress, Outcome, Requests, Responses, RunningServer, Server,
-    ServerBuilder, ServerContext,
+    AuthContext, BindError, Cancelled, ListenAddress, MethodLimits, Outcome, Requests, Responses, RunningServer,
+    Server, ServerBuilder, ServerContext, UnixCredentials,
 };
 pub use status::{Code, Status};
-pub use transport::{Keepalive, KeepaliveEnforcement, Proxy, ProxyError};
+pub use transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, Proxy, ProxyError};
 
 #[cfg(feature = "macros")]
 pub use callwright_macros::{protos, protos_and_services, services};

@@ -128,7 +128,7 @@ fn a_server_outside_of_a_runtime_says_so() {
 #[tokio::test]
 async fn a_server_takes_a_listener_and_stops_at_a_signal() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::builder().add_service(Echo::new().0).bind_listener(listener).unwrap();
+    let server = Server::builder().add_service(Echo::new().0).bind_listener(listener).await.unwrap();
     assert_eq!(say(&channel_to(&server), "hello").await.unwrap(), "hello");
     let address = server.local_addr().socket_addr().unwrap();
     server.stop().await;

@@ -29,7 +29,7 @@ use crate::task;
 const USAGE: &str = "\
 Runs gRPC's interoperability cases, and rows of grpcio's own tests, between this and real peers, both ways;
 what our channels do by themselves (states, backoff, retries, signs of life) and the command callwright against
-their servers; other languages' tools against ours.
+their servers; their clients against our server while it restarts; other languages' tools against ours.
 
 Usage: cargo xtask interop [--only PEERS] [--case NAME]
 

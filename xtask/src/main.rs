@@ -2,6 +2,7 @@
 
 mod bazel;
 mod bench;
+mod crowd;
 mod fuzz;
 mod r#gen;
 mod h2spec;
@@ -20,6 +21,7 @@ Tasks:
   test     format, clippy, documentation and tests: needs nothing but Rust
   interop  our client and server against real peers (interop --help)
   h2spec   our HTTP/2 engine by h2spec and h2specd (h2spec --help)
+  crowd    our server with 10,000 idle connections and 1,000 busy ones (crowd --help)
   web      our server inside of axum and hyper, and called by a browser (web --help)
   fuzz     our HTTP/2 engine by cargo-fuzz (fuzz --help)
   bench    our client and server beside tonic's and others', measured (bench --help)
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     match task.as_ref().and_then(|task| task.to_str()) {
         Some("test") => test::run(args),
         Some("interop") => interop::run(args),
+        Some("crowd") => crowd::run(args),
         Some("fuzz") => fuzz::run(args),
         Some("h2spec") => h2spec::run(args),
         Some("web") => web::run(args),

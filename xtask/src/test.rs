@@ -9,7 +9,7 @@ Usage: cargo xtask test
 Checks the format, runs clippy and rustdoc with warnings denied, then all tests.";
 
 /// Features of the runtime that must not need each other: each is looked at alone, after the steps.
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 16] = [
     "admin",
     "channelz",
     "dns",
@@ -18,9 +18,11 @@ const FEATURES: [&str; 14] = [
     "health",
     "http-service",
     "jwt",
+    "opentelemetry",
     "orca",
     "reflection",
     "service-config",
+    "socket-activation",
     "status",
     "testing",
     "tls",

@@ -1,5 +1,7 @@
 //! What a side of a connection is set to.
 
+use std::time::Duration;
+
 /// What one side of a connection is set to. Every limit holds memory or work that a peer can cause.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -17,6 +19,9 @@ pub struct Config {
     pub max_concurrent_streams: u32,
     /// The largest header list that is taken, in bytes as RFC 9113 section 6.5.2 counts them: gRPC's hard limit.
     pub max_header_list_size: u32,
+    /// How long a header block may take from its first bytes to its last, HEADERS and CONTINUATION frames together; as long as it
+    /// likes where it is `None`. Time in which this side does not [want to read](crate::Connection::wants_read) does not count.
+    pub header_read_timeout: Option<Duration>,
     /// The largest payload of a frame that is taken, in bytes: 16,384 to 16,777,215.
     pub max_frame_size: u32,
     /// What a stream may have waiting to be sent before [`Connection::room`](crate::Connection::room) says that there is
@@ -44,6 +49,7 @@ impl Default for Config {
             max_buffered: 64 * 1024 * 1024,
             max_concurrent_streams: 4096,
             max_header_list_size: 16 * 1024,
+            header_read_timeout: None,
             max_frame_size: 16 * 1024,
             max_send_buffer: 256 * 1024,
             max_send_buffered: 16 * 1024 * 1024,

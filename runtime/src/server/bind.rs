@@ -2,10 +2,22 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use crate::transport::Address;
+use super::builder::BindError;
+use crate::transport::{Address, Listener, ListeningSocket, inherited};
 
 /// Where a server is to listen: `host:port` (port 0 for any free one), `:port` for all interfaces, `unix:path`,
 /// `unix-abstract:name` (Linux), `inproc:name`, or a `SocketAddr`.
+///
+/// With the feature `socket-activation` also sockets that listen already when the process is started:
+///
+/// | address | sockets |
+/// |---|---|
+/// | `systemd:` | all that systemd has for the process (`LISTEN_FDS`, `LISTEN_PID`), TCP and Unix |
+/// | `systemd:NAME` | those of this name among them (`FileDescriptorName=`, `LISTEN_FDNAMES`) |
+/// | `fd:0` | the standard input, as inetd has it |
+/// | `fd:N` | a file descriptor that `LISTEN_FDS` counts: from 3 on. A supervisor that starts a program with a socket and without these variables is told to set `LISTEN_FDS=1` |
+///
+/// Each socket can be taken once.
 ///
 /// Made from text, from a [`SocketAddr`] and from an [`Address`]; whether it makes sense is said by
 /// [`bind`](crate::ServerBuilder::bind).
@@ -14,13 +26,57 @@ pub struct ListenAddress {
     text: String,
 }
 
-impl ListenAddress {
-    pub(super) fn text(&self) -> &str {
-        &self.text
+/// What a server is to listen on.
+#[derive(Debug)]
+pub(super) enum Source {
+    Address(ListenAddress),
+    Socket(ListeningSocket),
+}
+
+/// The same, as far as it makes sense.
+pub(super) enum Checked {
+    /// As the user said it, and as the transport takes it.
+    Address {
+        text: String,
+        checked: String,
+    },
+    Socket(ListeningSocket),
+}
+
+impl Checked {
+    pub(super) fn new(source: Source) -> Result<Checked, BindError> {
+        match source {
+            Source::Socket(socket) => Ok(Checked::Socket(socket)),
+            Source::Address(address) => match address.checked() {
+                Ok(checked) => Ok(Checked::Address { text: address.text, checked }),
+                Err(problem) => Err(BindError::Address { address: address.text, problem }),
+            },
+        }
     }
 
+    /// Listens: on one socket, or on as many as the process was given by that name.
+    pub(super) async fn bind(self, listeners: &mut Vec<(Address, Listener)>) -> Result<(), BindError> {
+        let (text, listening) = match self {
+            Checked::Socket(socket) => {
+                ("the socket that was given".to_owned(), Listener::take(socket).map(|one| vec![one]))
+            }
+            Checked::Address { text, checked } if inherited::is_inherited(&checked) => {
+                (text, inherited::sockets(&checked).and_then(|all| all.into_iter().map(Listener::take).collect()))
+            }
+            Checked::Address { text, checked } => (text, Listener::bind(&checked).await.map(|one| vec![one])),
+        };
+        let named = listening.and_then(|all| {
+            let named = all.into_iter().map(|listener| Ok((listener.local_address()?, listener)));
+            named.collect::<std::io::Result<Vec<_>>>()
+        });
+        listeners.extend(named.map_err(|source| BindError::Listen { address: text, source })?);
+        Ok(())
+    }
+}
+
+impl ListenAddress {
     /// The address as the transport takes it, or what is wrong with it.
-    pub(super) fn checked(&self) -> Result<String, String> {
+    fn checked(&self) -> Result<String, String> {
         let text = self.text.as_str();
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.trim_start_matches("//") {
@@ -35,7 +91,7 @@ impl ListenAddress {
                 _ => Ok(text.to_owned()),
             };
         }
-        if text.starts_with("inproc:") {
+        if text.starts_with("inproc:") || inherited::is_inherited(text) {
             return Ok(text.to_owned());
         }
         if let Some((scheme, _)) = text.split_once("://") {
@@ -107,6 +163,9 @@ mod tests {
             ("unix-abstract:greeter", "unix-abstract:greeter"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:///run/a.sock", "unix:///run/a.sock"),
+            ("fd:3", "fd:3"),
+            ("systemd:", "systemd:"),
+            ("systemd:web", "systemd:web"),
         ] {
             assert_eq!(ListenAddress::from(given).checked().as_deref(), Ok(taken), "{given}");
         }

@@ -6,23 +6,27 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
-use super::bind::ListenAddress;
+use super::bind::{Checked, ListenAddress, Source};
 #[cfg(feature = "http-service")]
 use super::http_service::HttpService;
 use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
+use super::method_limits::{MethodLimits, NamedLimits};
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
 use crate::compression::{Compression, CompressionError, Compressor};
 use crate::credentials::ServerCredentials;
 use crate::transport::server::ServeOptions;
-use crate::transport::{Keepalive, KeepaliveEnforcement, Listener};
+use crate::transport::{Keepalive, KeepaliveEnforcement, ListeningSocket, MAX_HEADER_LIST_SIZE, SERVER_BUFFERED};
 
 /// How many calls one connection may have at once unless [`ServerBuilder::max_concurrent_streams`] says otherwise.
 const DEFAULT_MAX_CONCURRENT_STREAMS: u32 = 4096;
+
+/// How long a new connection may take to begin unless [`ServerBuilder::handshake_timeout`] says otherwise.
+const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a header block may take unless [`ServerBuilder::header_read_timeout`] says otherwise.
+const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A gRPC server.
 ///
@@ -62,7 +66,13 @@ pub struct Server;
 impl Server {
     /// Sets up a server.
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { settings: Settings::default(), methods: Methods::default(), interceptors: Vec::new() }
+        ServerBuilder {
+            settings: Settings::default(),
+            sources: Vec::new(),
+            methods: Methods::default(),
+            method_limits: NamedLimits::default(),
+            interceptors: Vec::new(),
+        }
     }
 }
 
@@ -72,7 +82,7 @@ impl Server {
 pub enum BindError {
     /// The address makes no sense.
     #[error(
-        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, unix-abstract:name, inproc:name)"
+        "cannot listen on {address:?}: {problem} (addresses look like 127.0.0.1:50051, [::]:50051, unix:/path, unix-abstract:name, inproc:name, fd:N, systemd:)"
     )]
     Address {
         /// The address that was given.
@@ -91,12 +101,23 @@ pub enum BindError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing was said of where to listen.
+    #[error("there is nothing to listen on: give bind() an address, or listen() before start()")]
+    NoAddress,
     /// The default compression cannot be used.
     #[error(transparent)]
     Compression(#[from] CompressionError),
     /// Two services have one name.
     #[error("service {0:?} was added twice")]
     DuplicateService(String),
+    /// Something is set for a service or a method that is not there.
+    #[error("limits are set for {name:?}, which is not served here: {help}")]
+    UnknownMethod {
+        /// The name that was given.
+        name: String,
+        /// What there is.
+        help: String,
+    },
 }
 
 impl fmt::Debug for BindError {
@@ -112,6 +133,8 @@ pub(super) struct Settings {
     pub(super) messages: MessageSettings,
     pub(super) serve: ServeOptions,
     pub(super) lifetime: Limits,
+    pub(super) max_connections: Option<usize>,
+    pub(super) handshake_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -121,10 +144,15 @@ impl Default for Settings {
             serve: ServeOptions {
                 credentials: ServerCredentials::default(),
                 max_concurrent_streams: DEFAULT_MAX_CONCURRENT_STREAMS,
+                max_unread_size: SERVER_BUFFERED,
+                max_header_list_size: MAX_HEADER_LIST_SIZE,
+                header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
                 keepalive: None,
                 keepalive_enforcement: KeepaliveEnforcement::default(),
             },
             lifetime: Limits::default(),
+            max_connections: None,
+            handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
         }
     }
 }
@@ -133,7 +161,9 @@ impl Default for Settings {
 #[must_use = "a server does nothing until serve() or bind() is called"]
 pub struct ServerBuilder {
     settings: Settings,
+    sources: Vec<Source>,
     methods: Methods,
+    method_limits: NamedLimits,
     interceptors: Vec<Arc<dyn AnyInterceptor>>,
 }
 
@@ -187,7 +217,70 @@ impl ServerBuilder {
         self
     }
 
-    /// How many calls one connection may have at once; 4096 unless set. Clients queue what is above it.
+    /// Limits of one service, by its full name (`package.Service`), or of one method (`package.Service/Method`). A method's count
+    /// over its service's, and these over the server's, each of them for itself; of several for one name the last counts. What a
+    /// [fallback](Methods::fallback) serves has the server's.
+    ///
+    /// A name that is not served is an error when the server starts: [`BindError::UnknownMethod`].
+    ///
+    /// ```
+    /// use callwright::{MethodLimits, Server};
+    ///
+    /// let builder = Server::builder()
+    ///     // .add_service(StoreServer::new(MyStore))
+    ///     .method_limits("shop.Store", MethodLimits::new().max_receive_message_size(16 * 1024))
+    ///     .method_limits("shop.Store/Upload", MethodLimits::new().max_receive_message_size(64 * 1024 * 1024));
+    /// # drop(builder);
+    /// ```
+    pub fn method_limits(mut self, name: impl AsRef<str>, limits: MethodLimits) -> Self {
+        self.method_limits.add(name.as_ref(), limits);
+        self
+    }
+
+    /// How many connections may be open at once, those that have only begun included; as many as come unless set. With so many
+    /// open, nobody else is accepted: further clients wait in the backlogs of the listeners until one has gone, and then in the
+    /// order in which they came. All listeners of the server count together, and clients of the same process (`inproc:`) not at
+    /// all. 0 means 1.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = Some(connections);
+        self
+    }
+
+    /// How long a new connection may take until it can be used: its TLS handshake, HTTP/2's preface and the client's SETTINGS
+    /// together; 20 s unless set. One that takes longer is closed.
+    pub fn handshake_timeout(mut self, time: Duration) -> Self {
+        self.settings.handshake_timeout = time;
+        self
+    }
+
+    /// How long the headers of a call, or its trailers, may take from their first bytes to their last, CONTINUATION frames
+    /// included; 30 s unless set. A client that takes longer is told by a GOAWAY with ENHANCE_YOUR_CALM, and its connection ends.
+    /// It is not the time of a request: one whose headers are here may take as long as its deadline lets it.
+    pub fn header_read_timeout(mut self, time: Duration) -> Self {
+        self.settings.serve.header_read_timeout = time;
+        self
+    }
+
+    /// The largest metadata of a request, in bytes: its headers as RFC 9113 section 6.5.2 counts them, which is 32 bytes for each
+    /// beside its name and its value; 16 KiB unless set. Clients are told so (SETTINGS_MAX_HEADER_LIST_SIZE), and those of this
+    /// crate end a call that is over it in RESOURCE_EXHAUSTED by themselves. One that sends it all the same is answered with HTTP
+    /// status 431; the connection's other calls go on. gRPC's own headers take some hundred bytes of it.
+    pub fn max_metadata_size(mut self, bytes: u32) -> Self {
+        self.settings.serve.max_header_list_size = bytes;
+        self
+    }
+
+    /// How much one connection may have sent that no handler has read, in bytes: what all its calls have together, beside the first
+    /// 128 KiB of each; 256 MiB unless set, and 64 KiB at least. It is HTTP/2's window of the connection, so that a client waits
+    /// and is told of no error. A call's own window grows to the sixty-fourth part, and to no less than 64 KiB and no more than
+    /// 4 MiB: with less than 4 MiB in all, fewer than 64 calls that nobody reads stop those beside them on their connection.
+    pub fn max_unread_size(mut self, bytes: usize) -> Self {
+        self.settings.serve.max_unread_size = bytes;
+        self
+    }
+
+    /// How many calls one connection may have at once; 4096 unless set. Clients are told so (SETTINGS_MAX_CONCURRENT_STREAMS)
+    /// and queue what is above it; what one sends all the same is refused (REFUSED_STREAM).
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
         self.settings.serve.max_concurrent_streams = calls;
         self
@@ -239,28 +332,56 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
-    /// `unix-abstract:name`, a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free).
-    ///
-    /// # Errors
-    /// [`BindError`] when the address cannot be listened on, or a setting cannot be used.
-    pub async fn bind(self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
-        let address = address.into();
-        let text = || address.text().to_owned();
-        let checked = address.checked().map_err(|problem| BindError::Address { address: text(), problem })?;
-        self.check()?;
-        let listener =
-            Listener::bind(&checked).await.map_err(|source| BindError::Listen { address: text(), source })?;
-        self.start(listener)
+    /// Listens on `address` too, beside the one of [`bind`](Self::bind) or [`serve`](Self::serve), or with [`start`](Self::start)
+    /// on these alone. What is set for connections holds for all of them.
+    pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
+        self.sources.push(Source::Address(address.into()));
+        self
     }
 
-    /// As [`bind`](Self::bind), on a listener that is there already.
+    /// As [`listen`](Self::listen), on a socket that listens already.
+    pub fn listen_on(mut self, socket: impl Into<ListeningSocket>) -> Self {
+        self.sources.push(Source::Socket(socket.into()));
+        self
+    }
+
+    /// Listens on `address` and serves in the background: `host:port` (port 0 for any free one), `:port`, `unix:path`,
+    /// `unix-abstract:name`, a `SocketAddr`, or `inproc:name` for clients of this process alone (`inproc:` for any name that is free);
+    /// [`ListenAddress`] has more.
     ///
     /// # Errors
-    /// [`BindError`] when a setting cannot be used.
-    pub fn bind_listener(self, listener: TcpListener) -> Result<RunningServer, BindError> {
+    /// [`BindError`] when the address cannot be listened on, or another of [`listen`](Self::listen), or a setting cannot be used;
+    /// nothing is served then.
+    pub async fn bind(mut self, address: impl Into<ListenAddress>) -> Result<RunningServer, BindError> {
+        self.sources.insert(0, Source::Address(address.into()));
+        self.start().await
+    }
+
+    /// As [`bind`](Self::bind), on a socket that listens already: a `TcpListener` or a `UnixListener` of Tokio or of the standard
+    /// library.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_listener(mut self, socket: impl Into<ListeningSocket>) -> Result<RunningServer, BindError> {
+        self.sources.insert(0, Source::Socket(socket.into()));
+        self.start().await
+    }
+
+    /// Listens on the addresses of [`listen`](Self::listen) and serves in the background.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn start(mut self) -> Result<RunningServer, BindError> {
+        let sources = std::mem::take(&mut self.sources);
+        let checked = sources.into_iter().map(Checked::new).collect::<Result<Vec<_>, _>>()?;
         self.check()?;
-        self.start(Listener::Tcp(listener))
+        let mut listeners = Vec::new();
+        for source in checked {
+            source.bind(&mut listeners).await?;
+        }
+        self.methods.intercept_all(&self.interceptors);
+        let (locals, listeners) = listeners.into_iter().unzip();
+        RunningServer::start(listeners, locals, self.settings, self.methods).ok_or(BindError::NoAddress)
     }
 
     /// Listens on `address` and serves until the process ends.
@@ -301,25 +422,17 @@ impl ServerBuilder {
         Ok(HttpService::new(self.settings, self.methods))
     }
 
-    fn check(&self) -> Result<(), BindError> {
+    fn check(&mut self) -> Result<(), BindError> {
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
         self.check_settings()
     }
 
-    fn check_settings(&self) -> Result<(), BindError> {
+    fn check_settings(&mut self) -> Result<(), BindError> {
         self.settings.messages.compressors.check(self.settings.messages.compression)?;
-        match self.methods.duplicate() {
-            Some(name) => Err(BindError::DuplicateService(name.to_owned())),
-            None => Ok(()),
+        if let Some(name) = self.methods.duplicate() {
+            return Err(BindError::DuplicateService(name.to_owned()));
         }
-    }
-
-    fn start(mut self, listener: Listener) -> Result<RunningServer, BindError> {
-        let local = listener
-            .local_address()
-            .map_err(|source| BindError::Listen { address: "the listener's address".to_owned(), source })?;
-        self.methods.intercept_all(&self.interceptors);
-        Ok(RunningServer::start(listener, local, self.settings, self.methods))
+        self.method_limits.apply(&mut self.methods, &self.settings.messages)
     }
 }
 

@@ -139,8 +139,7 @@ impl Call {
         let context = || ServerContext::new(exchange.clone(), info, extensions);
         let handled = match &requested.answer {
             Answer::Call(head) => {
-                let limit = shared.settings.messages.max_receive_size;
-                let decoder = Decoder::new(head.compressor.clone(), limit, Receiver::Server);
+                let decoder = Decoder::new(head.compressor.clone(), head.handler.sizes.receive, Receiver::Server);
                 let body = Body { stream: recv, decoder };
                 match intercepted {
                     true => interceptor::run(chain.clone(), context(), Leaf::Handler(head.handler.clone(), body)),

@@ -306,11 +306,15 @@ impl Exchange {
         Poll::Ready(sent.inspect(|()| self.message_sent(message)))
     }
 
+    /// The largest message of this call's method, in bytes.
+    pub(super) fn max_send_size(&self) -> usize {
+        self.requested.call().map_or(self.settings().messages.max_send_size, |head| head.handler.sizes.send)
+    }
+
     /// Sends a message that is small and goes out plain, if it can leave without waiting and nothing is to be said before it;
     /// `false` where it has to be sent as any other.
     pub(super) fn send_small<T: 'static>(&self, codec: &dyn Codec<T>, message: &T) -> Result<bool, Status> {
-        let limit = self.settings().messages.max_send_size;
-        frame::send_small(codec, message, limit, |size, write| self.write_small(size, write))
+        frame::send_small(codec, message, self.max_send_size(), |size, write| self.write_small(size, write))
     }
 
     fn write_small(

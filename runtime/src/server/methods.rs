@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::call::Accepted;
 use super::context::ServerContext;
 use super::interceptor::{Answering, AnyInterceptor, Chain, ServerInterceptor};
+use super::method_limits::MessageSizes;
 use super::pace::Pace;
 use super::requests::Requests;
 use super::responses::Responses;
@@ -34,6 +35,8 @@ pub(super) struct Handler {
     is_fallback: bool,
     /// What is around it, outermost first.
     interceptors: Chain,
+    /// How large its messages may be.
+    pub(super) sizes: MessageSizes,
     /// How fast they are.
     pub(super) pace: Pace,
 }
@@ -47,7 +50,8 @@ impl Handler {
     ) -> Handler {
         let answer: Answer = Box::new(move |answering| Box::pin(answering.send(response.clone(), streams_responses)));
         let (run, interceptors) = (Box::new(run), interceptors.into());
-        Handler { run, answer, streams_responses, is_fallback: false, interceptors, pace: Pace::default() }
+        let (sizes, pace) = (MessageSizes::default(), Pace::default());
+        Handler { run, answer, streams_responses, is_fallback: false, interceptors, sizes, pace }
     }
 
     /// One for methods that nobody has registered.
@@ -152,13 +156,23 @@ impl Methods {
 
     /// Has these around all methods, outside of those that are there already.
     pub(super) fn intercept_all(&mut self, interceptors: &[Arc<dyn AnyInterceptor>]) {
-        for handler in self.handlers.values_mut().chain(&mut self.fallback) {
-            // Nobody else has it before the server starts.
-            if let Some(handler) = Arc::get_mut(handler) {
-                handler.interceptors = interceptors.iter().chain(&*handler.interceptors).cloned().collect();
-            }
+        for (_, handler) in self.handlers_mut() {
+            handler.interceptors = interceptors.iter().chain(&*handler.interceptors).cloned().collect();
         }
         self.unserved = interceptors.into();
+    }
+
+    /// All that can be called, by path, and the fallback without one.
+    pub(super) fn handlers_mut(&mut self) -> impl Iterator<Item = (Option<&str>, &mut Handler)> {
+        let by_path = self.handlers.iter_mut().map(|(path, handler)| (Some(path.as_str()), handler));
+        let all = by_path.chain(self.fallback.as_mut().map(|handler| (None, handler)));
+        // Nobody else has them before the server starts.
+        all.filter_map(|(path, handler)| Arc::get_mut(handler).map(|handler| (path, handler)))
+    }
+
+    /// The paths of all methods that are registered, in no order.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.handlers.keys().map(String::as_str)
     }
 
     /// What is around the calls of methods that are not served.

@@ -1,5 +1,6 @@
 //! The server's side: a [`Server`], the services on it, and the context of each call.
 
+mod accept;
 mod auth;
 mod bind;
 mod builder;
@@ -11,6 +12,7 @@ mod exchange;
 pub mod http_service;
 pub mod interceptor;
 mod lifetime;
+mod method_limits;
 mod methods;
 mod pace;
 mod request;
@@ -21,10 +23,11 @@ mod served;
 mod shared;
 mod watchdog;
 
-pub use auth::AuthContext;
+pub use auth::{AuthContext, UnixCredentials};
 pub use bind::ListenAddress;
 pub use builder::{BindError, Server, ServerBuilder};
 pub use context::{Cancelled, Outcome, ServerContext};
+pub use method_limits::MethodLimits;
 pub use methods::{Methods, NamedService, Service, ServiceMethods};
 pub use requests::Requests;
 pub use responses::Responses;

@@ -4,22 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::auth::AuthContext;
+use super::accept::accept;
 use super::builder::Settings;
-use super::connection::{self, Client};
 use super::methods::{Methods, OnShutdown};
 use super::shared::Shared;
 use crate::stats::ServerStats;
-use crate::transport::server::Connection;
 use crate::transport::{Address, Listener};
-
-/// How long an accept that failed (out of file descriptors, say) is left alone before the next.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a new connection may take for its TLS handshake and its HTTP/2 preface.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that serves in the background; made by [`ServerBuilder::bind`](crate::ServerBuilder::bind).
 ///
@@ -27,27 +20,45 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 #[must_use = "a server that nobody holds cannot be stopped"]
 pub struct RunningServer {
     local: Address,
+    locals: Vec<Address>,
     draining: watch::Sender<bool>,
     task: JoinHandle<()>,
     on_shutdown: Vec<OnShutdown>,
 }
 
 impl RunningServer {
-    pub(super) fn start(listener: Listener, local: Address, settings: Settings, mut methods: Methods) -> Self {
+    /// Serves on these listeners, which have these addresses; `None` where there is none.
+    pub(super) fn start(
+        listeners: Vec<Listener>,
+        locals: Vec<Address>,
+        settings: Settings,
+        mut methods: Methods,
+    ) -> Option<Self> {
+        let local = locals.first()?.clone();
         let on_shutdown = methods.take_on_shutdown();
         let (draining, drained) = watch::channel(false);
-        let stats = ServerStats::new([local.clone()]);
-        let task = tokio::spawn(accept(listener, Arc::new(Shared::new(settings, methods, stats)), drained));
-        RunningServer { local, draining, task, on_shutdown }
+        let stats = ServerStats::new(locals.iter().cloned());
+        let task = tokio::spawn(accept(listeners, Arc::new(Shared::new(settings, methods, stats)), drained));
+        Some(RunningServer { local, locals, draining, task, on_shutdown })
     }
 
-    /// Where the server listens. As text it is a target for a client: `127.0.0.1:50051`, `unix:/path`.
+    /// Where the server listens: the address of [`bind`](crate::ServerBuilder::bind), or else the first. As text it is a target for
+    /// a client: `127.0.0.1:50051`, `unix:/path`.
     pub fn local_addr(&self) -> &Address {
         &self.local
     }
 
+    /// All that it listens on: the same and then those of [`listen`](crate::ServerBuilder::listen), in their order. A `systemd:` of
+    /// several sockets has several.
+    pub fn local_addrs(&self) -> &[Address] {
+        &self.locals
+    }
+
     /// Stops gracefully: takes no more connections and calls, waits until those under way are done or `grace` has
     /// passed, then ends what is left as [`stop`](Self::stop) does.
+    ///
+    /// Each client is told in two steps, so that no call is lost which it had sent before it knew; one that does not answer in
+    /// between for 5 s is told the second all the same. The listeners are shut at once, and those who wait in their backlogs refused.
     ///
     /// Services that asked to know ([`Methods::on_shutdown`](crate::server::Methods::on_shutdown)) are told first: the
     /// health service says NOT_SERVING to all who watch.
@@ -86,55 +97,6 @@ impl RunningServer {
 
 impl fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningServer").field("local_addr", &self.local).finish_non_exhaustive()
+        f.debug_struct("RunningServer").field("local_addrs", &self.locals).finish_non_exhaustive()
     }
-}
-
-/// Says that the server is stopped when the task that accepts has ended.
-struct StopOnDrop(Arc<Shared>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stopped.send_replace(true);
-    }
-}
-
-/// Accepts connections until the server drains, then waits for those that are left.
-async fn accept(mut listener: Listener, shared: Arc<Shared>, mut draining: watch::Receiver<bool>) {
-    let local = shared.stats.listeners().first().and_then(|listener| listener.local().cloned());
-    let mut connections = JoinSet::new();
-    let _stop = StopOnDrop(shared.clone());
-    loop {
-        let (socket, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            },
-            Some(_) = connections.join_next() => continue,
-            () = connection::drains(&mut draining) => break,
-        };
-        let (shared, mut draining) = (shared.clone(), draining.clone());
-        let local = socket.local_address().or_else(|| local.clone());
-        connections.spawn(async move {
-            // In memory of its own, since the task stays when that is over.
-            let handshake = Box::pin(Connection::handshake(socket, &shared.settings.serve));
-            let connection = tokio::select! {
-                connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => connection,
-                // A client that has not said a word has no calls to wait for.
-                () = connection::drains(&mut draining) => return,
-            };
-            // A peer that does not speak HTTP/2 cannot be told anything in it.
-            if let Ok(Ok((connection, properties))) = connection {
-                let places = shared.settings.serve.max_concurrent_streams as usize;
-                let lingering = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-                let client = Client { peer, auth: AuthContext::new(properties), lingering };
-                connection::serve(connection, local, client, shared, draining).await;
-            }
-        });
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
 }

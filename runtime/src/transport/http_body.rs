@@ -40,15 +40,18 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 #[derive(Debug)]
 pub(crate) struct TooLarge;
 
-/// A call that came as an HTTP request: what the server is given, what moves the request's body, and what the response comes
-/// out of.
-pub(crate) fn open<B>(request: Request<B>) -> Result<(Incoming, Upload<B>, Download), TooLarge>
+/// A call that came as an HTTP request with at most so many bytes of headers: what the server is given, what moves the request's
+/// body, and what the response comes out of.
+pub(crate) fn open<B>(request: Request<B>, header_limit: usize) -> Result<(Incoming, Upload<B>, Download), TooLarge>
 where
     B: Body,
 {
     let (mut parts, body) = request.into_parts();
     let extensions = std::mem::take(&mut parts.extensions);
-    let head = Arc::new(headers(parts)?);
+    if size(&parts.headers) > header_limit {
+        return Err(TooLarge);
+    }
+    let head = Arc::new(headers(parts));
     let stream = Stream::new();
     let (send, reply) = stream::client_halves(&stream, None, body.is_end_stream());
     let (recv, response) = stream::server_halves(&stream, MAX_HEADER_LIST_SIZE as usize, false);
@@ -57,10 +60,7 @@ where
     Ok((incoming, upload, Download { stream, reply }))
 }
 
-fn headers(parts: http::request::Parts) -> Result<Headers, TooLarge> {
-    if size(&parts.headers) > MAX_HEADER_LIST_SIZE as usize {
-        return Err(TooLarge);
-    }
+fn headers(parts: http::request::Parts) -> Headers {
     let text = |text: &str| HeaderValue::from_str(text).ok();
     let scheme = parts.uri.scheme_str().and_then(text).unwrap_or(HeaderValue::from_static("http"));
     let authority = parts.uri.authority().and_then(|authority| text(authority.as_str()));
@@ -69,7 +69,7 @@ fn headers(parts: http::request::Parts) -> Result<Headers, TooLarge> {
     let head = callwright_http2::RequestHead { method: parts.method, scheme, authority, path };
     let fields = parts.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
     let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
-    Ok(Headers::new(Head::Request(head), Fields::from_iter(fields)))
+    Headers::new(Head::Request(head), Fields::from_iter(fields))
 }
 
 fn size(headers: &HeaderMap) -> usize {

@@ -8,6 +8,7 @@ use std::time::Duration;
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
 
 #[cfg(feature = "_tls")]
@@ -53,6 +54,16 @@ impl Io {
             Io::Unix(socket) => socket.local_addr().ok().map(|address| unix::address(&address)),
             #[cfg(feature = "_tls")]
             Io::Tls(encrypted) => encrypted.socket().local_address(),
+        }
+    }
+
+    /// Who has connected, where the system tells: by a Unix socket.
+    pub(super) fn user(&self) -> Option<UCred> {
+        match self {
+            Io::Unix(socket) => socket.peer_cred().ok(),
+            Io::Tcp(_) => None,
+            #[cfg(feature = "_tls")]
+            Io::Tls(_) => None,
         }
     }
 
@@ -153,7 +164,8 @@ mod tests {
         let mut listener = super::super::Listener::bind(&format!("unix-abstract:{name}")).await.unwrap();
         assert_eq!(listener.local_address().unwrap(), address);
         assert_eq!(address.to_string(), format!("unix-abstract:{name}"));
-        let (connected, accepted) = tokio::join!(Io::connect(&address), listener.accept());
+        let (connected, accepted) =
+            tokio::join!(Io::connect(&address), std::future::poll_fn(|cx| listener.poll_accept(cx)));
         accepted.unwrap();
         connected.unwrap();
         for bad in [vec![], b"a\0b".to_vec()] {

@@ -8,6 +8,7 @@ mod error;
 mod http2;
 #[cfg(feature = "http-service")]
 pub(crate) mod http_body;
+pub(crate) mod inherited;
 mod inproc;
 mod io;
 mod keepalive;
@@ -20,14 +21,16 @@ pub(crate) mod server;
 mod stream;
 #[cfg(feature = "_tls")]
 mod tls;
-mod unix;
+pub(crate) mod unix;
 
 use std::time::Duration;
 
 pub(crate) use crate::address::Address;
 pub(crate) use error::{ConnectError, Stage, StreamError};
+pub(crate) use http2::SERVER_BUFFERED;
 pub use keepalive::{Keepalive, KeepaliveEnforcement};
 pub(crate) use listener::Listener;
+pub use listener::ListeningSocket;
 pub(crate) use options::ConnectOptions;
 pub(crate) use proxy::Tunnel;
 pub use proxy::{Proxy, ProxyError};
@@ -40,5 +43,5 @@ pub(crate) use callwright_http2::{Fields, Head, Headers};
 const LINGER: Duration = Duration::from_secs(1);
 /// How much of what one side sends may stand between a call and its connection, in bytes.
 const STREAM_WINDOW: usize = 256 * 1024;
-/// Largest header list that is taken, in bytes: gRPC's hard limit.
-const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
+/// Largest header list that is taken unless something else is set, in bytes: gRPC's hard limit.
+pub(crate) const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;

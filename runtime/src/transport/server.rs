@@ -1,14 +1,17 @@
 //! A server's side: connections from clients, and the streams that they open.
 
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Extensions;
 
 use super::io::Io;
 pub(crate) use super::stream::{RequestStream, ResponseStream};
-use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc};
+use super::{Address, Headers, Keepalive, KeepaliveEnforcement, http2, inproc, unix};
 use crate::credentials::ServerCredentials;
 
 /// A client that was accepted, before it has said a word.
@@ -33,6 +36,11 @@ impl Socket {
 pub(crate) struct ServeOptions {
     pub(crate) credentials: ServerCredentials,
     pub(crate) max_concurrent_streams: u32,
+    /// What all calls of a connection may have unread, in bytes.
+    pub(crate) max_unread_size: usize,
+    /// In bytes, as RFC 9113 section 6.5.2 counts them.
+    pub(crate) max_header_list_size: u32,
+    pub(crate) header_read_timeout: Duration,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) keepalive_enforcement: KeepaliveEnforcement,
 }
@@ -46,15 +54,33 @@ pub(crate) enum Connection {
 impl Connection {
     /// Begins to speak with a client: TLS, where the credentials have it, and HTTP/2. And what TLS told of the client.
     ///
-    /// A client in the same process is spoken to without either.
-    pub(crate) async fn handshake(socket: Socket, options: &ServeOptions) -> io::Result<(Connection, PeerProperties)> {
+    /// A client in the same process is spoken to without either. Nothing begins that has not when `drains` resolves.
+    pub(crate) async fn handshake(
+        socket: Socket,
+        options: &ServeOptions,
+        drains: impl Future<Output = ()>,
+    ) -> io::Result<(Connection, PeerProperties)> {
+        let mut drains = pin!(drains);
         match socket {
             Socket::Io(io) => {
                 if let Some(keepalive) = &options.keepalive {
                     io.give_up_after(keepalive.answer_timeout());
                 }
-                let (io, properties) = secure(&options.credentials, io).await?;
-                let connection = http2::server::Connection::handshake(io, options).await?;
+                let user = io.user();
+                let (io, mut properties) = tokio::select! {
+                    secured = secure(&options.credentials, io) => secured?,
+                    // It has no calls to wait for.
+                    () = &mut drains => return Err(io::ErrorKind::ConnectionAborted.into()),
+                };
+                if let Some(user) = user {
+                    // What gRPC's local credentials say, unless TLS says something better.
+                    if properties.is_empty() {
+                        properties.push(("transport_security_type", b"local".to_vec()));
+                        properties.push(("security_level", b"TSI_PRIVACY_AND_INTEGRITY".to_vec()));
+                    }
+                    properties.extend(unix::properties(&user));
+                }
+                let connection = http2::server::Connection::handshake(io, options, drains).await?;
                 Ok((Connection::Http2(Box::new(connection)), properties))
             }
             Socket::Inproc(dial) => Ok((Connection::Inproc(dial.accept(options.max_concurrent_streams)), Vec::new())),

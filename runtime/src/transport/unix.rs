@@ -7,10 +7,11 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::unix::SocketAddr;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::unix::{SocketAddr, UCred};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use super::Address;
+use super::listener::BACKLOG;
 
 /// A socket in the abstract namespace, as its path is given to the system: a null byte, and the name.
 ///
@@ -45,6 +46,18 @@ fn abstract_name(_: &SocketAddr) -> Option<&[u8]> {
     None
 }
 
+/// The names of what the system knows of a client: its user, its group, and its process.
+pub(crate) const UID: &str = "unix_uid";
+pub(crate) const GID: &str = "unix_gid";
+pub(crate) const PID: &str = "unix_pid";
+
+/// What the system knows of a client.
+pub(super) fn properties(user: &UCred) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let pid = user.pid().map(|pid| (PID, pid.to_string()));
+    let known = [(UID, user.uid().to_string()), (GID, user.gid().to_string())].into_iter().chain(pid);
+    known.map(|(name, value)| (name, value.into_bytes()))
+}
+
 /// A socket file that this server has bound. Dropping it removes the file, unless another one has taken its place.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
@@ -56,7 +69,7 @@ pub(crate) struct SocketFile {
 impl SocketFile {
     /// Listens at `path`; a socket that a server left behind which no longer listens is replaced, and nothing else is.
     pub(super) async fn bind(path: PathBuf) -> io::Result<(UnixListener, SocketFile)> {
-        let listener = match UnixListener::bind(&path) {
+        let listener = match listen(&path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 if !fs::symlink_metadata(&path)?.file_type().is_socket() {
                     return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists, and is no socket"));
@@ -65,7 +78,7 @@ impl SocketFile {
                     return Err(error);
                 }
                 fs::remove_file(&path)?;
-                UnixListener::bind(&path)?
+                listen(&path)?
             }
             bound => bound?,
         };
@@ -84,6 +97,13 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Listens at `path`, where nothing is.
+pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether nobody listens on a socket. One whose server is too busy to take a connection now is not left behind.

@@ -18,6 +18,8 @@ pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 /// How much more may be sent.
 pub const WINDOW_UPDATE: u8 = 8;
+/// More of a head.
+pub const CONTINUATION: u8 = 9;
 /// The flag of an answer.
 pub const ACK: u8 = 1;
 /// The flag of the last frame of a stream's direction.

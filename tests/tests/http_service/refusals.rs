@@ -1,13 +1,13 @@
 //! What is no call, and what cannot be served.
 
 use bytes::Bytes;
-use callwright::{BindError, Compression, Server};
+use callwright::{BindError, Compression, MethodLimits, Server};
 use callwright_tests::support::Echo;
 use http::{Request, Version};
 use http_body_util::{Empty, Full};
 use tower_service::Service as _;
 
-use crate::support::{call, echo, head, say};
+use crate::support::{call, echo, head, say, service as served};
 
 #[tokio::test]
 async fn http_1_is_told_that_grpc_needs_http_2() {
@@ -42,6 +42,19 @@ async fn headers_over_16_kib_are_refused() {
     };
     assert_eq!(call(&service, with(16_000)).await.status, 200);
     assert_eq!(call(&service, with(16_500)).await.status, 431);
+    let (service, _seen) = served(Server::builder().max_metadata_size(1000));
+    assert_eq!(call(&service, with(700)).await.status, 200);
+    assert_eq!(call(&service, with(1100)).await.status, 431);
+}
+
+#[tokio::test]
+async fn a_method_has_the_limits_that_the_builder_says() {
+    let limits = MethodLimits::new().max_receive_message_size(7);
+    let (service, _seen) = served(Server::builder().method_limits("test.Echo/Say", limits));
+    assert_eq!(call(&service, say("hello")).await.grpc_status().0, 0);
+    assert_eq!(call(&service, say("hello!")).await.grpc_status().0, 8);
+    let nobody = Server::builder().method_limits("test.Nobody", limits);
+    assert!(matches!(nobody.into_http_service(), Err(BindError::UnknownMethod { .. })));
 }
 
 #[tokio::test]

@@ -322,3 +322,21 @@ async fn tls_goes_through_a_proxy_by_the_name_of_the_server() {
     let channel = channel("https://server.example").credentials(credentials).proxy(proxy).build().unwrap();
     assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_dawdles_over_its_handshake_is_closed() {
+    let authority = Authority::new("a root");
+    let credentials = tls(&authority.server(&["localhost"])).build().unwrap();
+    let limit = std::time::Duration::from_secs(7);
+    let builder = Server::builder().credentials(credentials).handshake_timeout(limit).add_service(Echo::new().0);
+    let server = builder.bind("127.0.0.1:0").await.unwrap();
+    // Nothing, and the beginning of a hello.
+    for said in [&[][..], &[22, 3, 1]] {
+        let mut client = TcpStream::connect(server.local_addr().to_string()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        client.write_all(said).await.unwrap();
+        let end = client.read(&mut [0; 100]).await;
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        assert_eq!(began.elapsed().as_secs(), limit.as_secs());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use callwright::{Call, Channel};
+use callwright::{Call, Channel, Server};
 use callwright_tests::support::{Echo, channel};
 use rcgen::SanType;
 
@@ -74,4 +74,17 @@ async fn plaintext_proves_nothing() {
     let server = server.bind("127.0.0.1:0").await.unwrap();
     let lines = who(&channel(&server.local_addr().to_string()).build().unwrap()).await;
     assert_eq!(lines, ["authenticated=false", "identity=none"]);
+}
+
+#[tokio::test]
+async fn a_caller_by_a_unix_socket_over_tls_has_both() {
+    let authority = Authority::new("a root");
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("unix:{}", folder.path().join("who.sock").display());
+    let credentials = tls(&authority.server(&["localhost"])).build().unwrap();
+    let _server = Server::builder().credentials(credentials).add_service(Who).bind(&path).await.unwrap();
+    let credentials = trusting(&authority).server_name("localhost").build().unwrap();
+    let lines = who(&channel(&path).credentials(credentials).build().unwrap()).await;
+    assert!(has(&lines, "transport_security_type=ssl") && !has(&lines, "transport_security_type=local"), "{lines:?}");
+    assert!(has(&lines, &format!("unix_pid={}", std::process::id())), "{lines:?}");
 }

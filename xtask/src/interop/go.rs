@@ -65,6 +65,7 @@ pub(super) fn run(session: &mut Session) {
         && !PROTOS.iter().any(|(case, _)| session.report.wants(case))
         && !session.report.wants_group(DETAILS.0)
         && !session.report.wants_group(mtls::GROUP)
+        && !session.report.wants_group(rows::RESTARTS.0)
         && groups.is_empty()
     {
         return;
@@ -84,6 +85,9 @@ pub(super) fn run(session: &mut Session) {
     }
     if session.report.wants_group(mtls::GROUP) {
         run_mtls(session, &folder);
+    }
+    if session.report.wants_group(rows::RESTARTS.0) {
+        run_restarts(session, &folder);
     }
     if !groups.is_empty() {
         run_groups(session, &folder, &groups);
@@ -191,6 +195,25 @@ fn run_mtls(session: &mut Session, folder: &Path) {
     // Go tells the names of a certificate, and has no notion of which of them is the identity.
     our_client.arg("--auth_context=false");
     mtls::run(session, PEER, Direction::OursToTheirs, (|| Command::new(&program), mtls::ALL), our_client);
+}
+
+/// Their client under load, of our server that restarts gracefully again and again.
+fn run_restarts(session: &mut Session, folder: &Path) {
+    let program = match build(&session.root, folder, rows::RESTARTS.0) {
+        Ok(program) => program,
+        Err(error) => return session.report.broken(PEER, &error),
+    };
+    let start = |flags: &[&str]| Server::start_announced(Command::new(rows::restarting_server(session)).args(flags));
+    // Those that hand their socket on go the more often, so that clients are met in every moment of a connection.
+    match (start(&[]), start(&["--keep_socket", "--calls=50"])) {
+        (Ok(server), Ok(kept)) => {
+            let mut client = Command::new(&program);
+            client.args([format!("--server={}", server.port()), format!("--kept={}", kept.port())]);
+            rows::add_case(&mut client, session.report.case());
+            rows::run_group(session, PEER, Direction::TheirsToOurs, rows::RESTARTS, &mut client);
+        }
+        (Err(error), _) | (_, Err(error)) => session.report.broken(PEER, &error),
+    }
 }
 
 /// Groups of rows: our client against an echo server made with grpc-go.

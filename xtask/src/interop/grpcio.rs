@@ -98,7 +98,9 @@ pub(super) fn run(session: &mut Session) {
     let companions: Vec<_> =
         COMPANION_GROUPS.into_iter().filter(|(group, ..)| session.report.wants_group(group)).collect();
     let command_wanted = command::is_wanted(session) || !command_groups.is_empty();
+    let restarts = session.report.wants_group(rows::RESTARTS.0);
     if groups.is_empty()
+        && !restarts
         && channel_groups.is_empty()
         && companions.is_empty()
         && !command_wanted
@@ -126,6 +128,11 @@ pub(super) fn run(session: &mut Session) {
     for Group { name, program, theirs, .. } in &groups {
         let server = session.binaries.join("echo_server");
         run_program(session, &python, Direction::TheirsToOurs, (name, program, *theirs), &server);
+    }
+    if restarts {
+        let server = rows::restarting_server(session);
+        let (group, count) = rows::RESTARTS;
+        run_program(session, &python, Direction::TheirsToOurs, (group, group, count), &server);
     }
     for group in companions {
         let server = session.binaries.join("interop_server");

@@ -56,6 +56,11 @@ impl Process {
         Ok(Process { stdin: child.stdin.take(), child, output, stdout, readers })
     }
 
+    /// The number that the system knows it by.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has printed so far.
     pub(crate) fn output(&self) -> String {
         text(&self.output)

@@ -1,5 +1,6 @@
 //! Groups of rows: programs that print `PASS name` or `FAIL name: why` for each.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,6 +15,14 @@ pub(super) const GROUP_TIMEOUT: Duration = Duration::from_secs(180);
 /// are made again, signs of life that come too often. Any peer's echo server will do, and how many rows there are.
 pub(super) const CHANNEL_GROUPS: [(&str, usize); 4] =
     [("channel_states", 45), ("backoff", 2), ("retries", 9), ("pings", 3)];
+
+/// Clients under load, of our server that restarts gracefully again and again: the group, and how many rows each has.
+pub(super) const RESTARTS: (&str, usize) = ("restarts", 4);
+
+/// Our server that restarts again and again.
+pub(super) fn restarting_server(session: &Session) -> PathBuf {
+    session.binaries.join("restarting_server")
+}
 
 /// Our client in a group, which is to be told the command of a server.
 pub(super) fn our_client(session: &Session, group: &str) -> Command {

@@ -71,6 +71,8 @@ impl Connection {
 
     /// A whole header block.
     pub(super) fn take_block(&mut self, id: u32, bytes: &[u8], end: bool, wrong: Option<Fault>) -> Result<(), Fault> {
+        // The next one has a time of its own.
+        self.headers_since = None;
         let half = self.streams.get(id).map(|stream| stream.recv);
         let block = self.read_block(bytes, half == Some(Half::Body))?;
         let Some(stream) = self.streams.get_mut(id) else {

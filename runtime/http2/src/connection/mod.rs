@@ -72,6 +72,8 @@ pub struct Connection {
     config: Config,
     phase: Phase,
     partial: Option<PartialBlock>,
+    /// Since when a header block is under way that is not whole.
+    headers_since: Option<Instant>,
     known: Known,
     decoder: Decoder,
     encoder: Encoder,
@@ -206,6 +208,7 @@ impl Connection {
             role,
             phase: if role == Role::Server { Phase::Preface } else { Phase::FirstSettings },
             partial: None,
+            headers_since: None,
             known: Known::default(),
             decoder: Decoder::new(),
             encoder: Encoder::new(),
@@ -452,7 +455,9 @@ impl Connection {
 
     /// When [`handle_read`](Self::handle_read) has to be called again although nothing arrived.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.throttle.resumes_at()
+        let whole_by = self.headers_since.zip(self.config.header_read_timeout);
+        let whole_by = whole_by.and_then(|(since, timeout)| since.checked_add(timeout));
+        [self.throttle.resumes_at(), whole_by].into_iter().flatten().min()
     }
 }
 

@@ -8,8 +8,8 @@ use super::recent::Closed;
 use super::{Connection, Drain, Event, Role};
 use crate::error::{ConnectionError, ErrorCode, Fault, frame_size, protocol};
 use crate::frame::{
-    ACK, CONTINUATION, DATA, GOAWAY, HEAD_LEN, HEADERS, Head as FrameHead, PING, PREFACE, PRIORITY, PUSH_PROMISE,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, goaway, reset,
+    ACK, CONTINUATION, DATA, GOAWAY, HEAD_LEN, HEADERS, Head as FrameHead, KIND_AT, PING, PREFACE, PRIORITY,
+    PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, goaway, reset,
 };
 
 /// How much may wait to be written before nothing more is read, in bytes: what arrives has answers.
@@ -47,7 +47,7 @@ impl Connection {
             let before = self.output.len();
             match self.take_frame(buffer) {
                 Ok(true) => {}
-                Ok(false) => return Ok(()),
+                Ok(false) => return self.time_headers(now, buffer),
                 Err(Fault::Stream(id, code)) if self.is_idle(id) => {
                     return Err(self.fail(code, "an error on a stream that is idle"));
                 }
@@ -57,7 +57,23 @@ impl Connection {
             self.answers += self.output.len() - before;
         }
         self.stats.throttled += u64::from(could_read);
+        // The peer cannot go on, so the time is not its own.
+        self.headers_since = None;
         Ok(())
+    }
+
+    /// Looks at how long the header block takes of which a part is here; `rest` is the beginning of the next frame.
+    fn time_headers(&mut self, now: Instant, rest: &[u8]) -> Result<(), ConnectionError> {
+        let Some(limit) = self.config.header_read_timeout else { return Ok(()) };
+        if self.partial.is_none() && rest.get(KIND_AT) != Some(&HEADERS) {
+            self.headers_since = None;
+            return Ok(());
+        }
+        let since = *self.headers_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < limit {
+            return Ok(());
+        }
+        Err(self.fail(ErrorCode::ENHANCE_YOUR_CALM, "a header block took longer than it may"))
     }
 
     /// Whether the peer may go on: it may not while it has sent too much that does no work, or does not read the answers.
@@ -82,6 +98,7 @@ impl Connection {
 
     fn fail(&mut self, code: ErrorCode, reason: &'static str) -> ConnectionError {
         let error = ConnectionError::Peer { code, reason };
+        self.headers_since = None;
         // A last id that was told once may not be taken back.
         let last = if let Drain::Last(last) = self.drain { last } else { self.last_peer_id };
         self.output.write(|to| goaway::put(last, code, reason, to));

@@ -12,6 +12,8 @@ use crate::error::{Fault, protocol};
 
 /// Bytes before each payload.
 pub(crate) const HEAD_LEN: usize = 9;
+/// Which of them says what kind of frame it is.
+pub(crate) const KIND_AT: usize = 3;
 /// What a client sends before its first frame.
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

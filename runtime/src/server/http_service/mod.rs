@@ -35,7 +35,7 @@
 //! | HTTP/1 | 505: gRPC's trailers need HTTP/2. Browsers and others without it speak gRPC-Web (feature `grpc-web`) |
 //! | another method than POST | 405 |
 //! | another content type than `application/grpc` or `application/grpc+proto` | 415 |
-//! | headers of more than 16 KiB | 431 |
+//! | headers of more than 16 KiB ([`max_metadata_size`](crate::ServerBuilder::max_metadata_size)) | 431 |
 //! | a method that is not served | UNIMPLEMENTED |
 //! | one that comes after [`HttpService::shutdown`] | UNAVAILABLE |
 
@@ -132,11 +132,12 @@ impl HttpService {
         let Ok(runtime) = Handle::try_current() else {
             return ResponseFuture::status(&Status::internal("the server was called outside of a Tokio runtime"));
         };
-        let Ok((incoming, upload, download)) = http_body::open(request) else {
-            let why = "gRPC takes headers of 16 KiB at most\n";
+        let Inner { shared, connected, lingering, .. } = &*self.inner;
+        let header_limit = shared.settings.serve.max_header_list_size as usize;
+        let Ok((incoming, upload, download)) = http_body::open(request, header_limit) else {
+            let why = "the headers are larger than this server takes (max_metadata_size)\n";
             return ResponseFuture::ready(refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));
         };
-        let Inner { shared, connected, lingering, .. } = &*self.inner;
         let (now, peer) = (Moment::now(), peer(&incoming.extensions));
         let client = Client { peer, auth: AuthContext::default(), lingering: lingering.clone() };
         let requested = Arc::new(Requested::new(&incoming.head, shared));

@@ -241,7 +241,7 @@ impl Driver {
                 self.read = Some(read);
                 return Poll::Ready(Step::Pause);
             }
-            self.set_timer();
+            self.set_timer(cx);
             if let Some(lost) = self.poll_heartbeat(cx) {
                 return Poll::Ready(self.over(lost));
             }
@@ -342,15 +342,19 @@ impl Driver {
         }
     }
 
-    fn set_timer(&mut self) {
-        match self.engine.poll_timeout() {
-            None => self.timer = None,
-            Some(at) if self.timer.is_none() => {
-                self.timer = Some(Box::pin(tokio::time::sleep_until(at.into())));
-                // It has to be polled once to be counted on.
+    fn set_timer(&mut self, cx: &mut Context<'_>) {
+        let Some(at) = self.engine.poll_timeout().map(Instant::from) else {
+            self.timer = None;
+            return;
+        };
+        // One that comes too early is set anew then.
+        if self.timer.as_ref().is_none_or(|timer| timer.deadline() > at) {
+            let mut timer = Box::pin(tokio::time::sleep_until(at));
+            // It has to be polled once to be counted on.
+            if timer.as_mut().poll(cx).is_ready() {
                 self.ready.wake();
             }
-            Some(_) => {}
+            self.timer = Some(timer);
         }
     }
 

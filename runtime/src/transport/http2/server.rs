@@ -1,29 +1,37 @@
 //! A client's connection, at the server.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use callwright_http2::Connection as Engine;
+use callwright_http2::{Connection as Engine, ErrorCode};
 use http::Extensions;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::driver::{Driver, News, Owner, Step};
 use super::heartbeat::Heartbeat;
 use super::strikes::Strikes;
-use super::{SERVER_BUFFERED, config, header_limit};
+use super::{config, header_limit};
 use crate::transport::Headers;
 use crate::transport::io::Io;
 use crate::transport::server::{Incoming, ServeOptions};
 use crate::transport::stream::{self, Way};
 
+/// How long a client may take to answer the PING of a graceful end. Without an answer the end goes on, as with grpc-go: a client
+/// that is gone would hold its connection for ever.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A connection from a client. Whoever asks it for calls drives it.
 pub(crate) struct Connection {
     driver: Driver,
     requests: Requests,
+    /// Runs while the client may answer the PING of a graceful end.
+    draining: Option<Pin<Box<Sleep>>>,
 }
 
 /// Requests that arrived and nobody serves yet.
@@ -44,19 +52,33 @@ struct Request {
 
 impl Connection {
     /// Begins HTTP/2 on `io`, and waits until the client has sent its preface and its SETTINGS.
-    pub(in crate::transport) async fn handshake(io: Io, options: &ServeOptions) -> io::Result<Connection> {
-        let mut config = config(SERVER_BUFFERED);
+    ///
+    /// Once `drains` resolves the client is told that none of its calls was looked at: it may have sent some already, and makes
+    /// them again elsewhere. The connection has ended then, which is an error here.
+    pub(in crate::transport) async fn handshake(
+        io: Io,
+        options: &ServeOptions,
+        mut drains: Pin<&mut impl Future<Output = ()>>,
+    ) -> io::Result<Connection> {
+        let mut config = config(options.max_unread_size);
         config.max_concurrent_streams = options.max_concurrent_streams;
+        config.max_header_list_size = options.max_header_list_size;
+        config.header_read_timeout = Some(options.header_read_timeout);
         let engine = Engine::server(config, Instant::now().into_std());
         let mut driver = Driver::new(io, engine, Way::Responses);
         driver.count_pings(Strikes::new(options.keepalive_enforcement.clone()));
         if let Some(keepalive) = &options.keepalive {
             driver.keep_alive(Heartbeat::of_server(keepalive.clone()));
         }
-        let mut connection = Connection { driver, requests: Requests::default() };
+        let mut connection = Connection { driver, requests: Requests::default(), draining: None };
+        let mut refused = false;
         let ready = poll_fn(|cx| {
+            if !refused && drains.as_mut().poll(cx).is_ready() {
+                refused = true;
+                connection.driver.engine.go_away(ErrorCode::NO_ERROR, "");
+            }
             let moved = connection.poll(cx);
-            let ready = connection.driver.engine.is_ready();
+            let ready = connection.driver.engine.is_ready() && !refused;
             if ready || moved.is_ready() { Poll::Ready(ready) } else { Poll::Pending }
         });
         if ready.await { Ok(connection) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
@@ -105,6 +127,7 @@ impl Connection {
     /// Takes no more calls, and ends when those that are here have ended.
     pub(in crate::transport) fn graceful_shutdown(&mut self) {
         self.driver.engine.drain();
+        self.draining.get_or_insert_with(|| Box::pin(tokio::time::sleep(DRAIN_TIMEOUT)));
         self.wake();
     }
 
@@ -115,6 +138,12 @@ impl Connection {
 
     /// Ready when there is a request to be served, or the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(draining) = &mut self.draining
+            && draining.as_mut().poll(cx).is_ready()
+        {
+            self.draining = None;
+            self.driver.engine.go_away(ErrorCode::NO_ERROR, "");
+        }
         if let Step::Over(_) = ready!(self.driver.poll(cx, &mut self.requests)) {
             // Each of its calls learns of that by itself.
             self.requests.over = true;

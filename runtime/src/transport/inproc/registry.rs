@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
@@ -54,11 +55,11 @@ impl Listener {
     }
 
     /// The next client.
-    pub(in crate::transport) async fn accept(&mut self) -> Dial {
-        match self.dials.recv().await {
-            Some(dial) => dial,
-            // Not reached: the registry holds a sender until the listener is dropped.
-            None => std::future::pending().await,
+    pub(in crate::transport) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Dial> {
+        match self.dials.poll_recv(cx) {
+            Poll::Ready(Some(dial)) => Poll::Ready(dial),
+            // The registry holds a sender until the listener is dropped.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How streams and connections end.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -119,4 +121,69 @@ fn a_closed_connection_is_done_and_opens_nothing() {
     assert!(matches!(pair.client.take_events()[..], [Event::StreamFreed, Event::Reset { id: 1, by_peer: true, .. }]));
     assert!(pair.client.connection.is_done());
     assert_eq!(pair.client.connection.open(&request(), &fields(), true), Err(OpenError::Closed));
+}
+
+/// A server that gives header blocks ten seconds.
+fn impatient() -> Pair {
+    let config = Config { header_read_timeout: Some(Duration::from_secs(10)), ..Config::default() };
+    let mut pair = Pair::new(Config::default(), config);
+    pair.drive();
+    pair.server.take_events();
+    pair
+}
+
+/// `:method: POST`, `:scheme: http`, `:path: /`.
+const REQUEST: [u8; 3] = [0x83, 0x86, 0x84];
+
+#[test]
+fn a_header_block_that_is_not_whole_in_its_time_ends_the_connection() {
+    let frame = raw(1, 4, 1, &REQUEST);
+    // A frame whose kind can be told, one that lacks its last byte, and a block that goes on in another frame.
+    for begun in [&frame[..4], &frame[..frame.len() - 1], &raw(1, 0, 1, &REQUEST[..1])] {
+        let mut pair = impatient();
+        let began = pair.now;
+        assert_eq!(pair.inject(begun), None);
+        assert_eq!(pair.server.connection.poll_timeout(), Some(began + Duration::from_secs(10)));
+        pair.now = began + Duration::from_millis(9_999);
+        assert_eq!(pair.inject(&[]), None);
+        pair.now = began + Duration::from_secs(10);
+        let error = pair.inject(&[]);
+        assert!(
+            matches!(error, Some(ConnectionError::Peer { code: ErrorCode::ENHANCE_YOUR_CALM, .. })),
+            "{error:?} after {begun:?}"
+        );
+        assert_eq!(pair.server.connection.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn bytes_that_come_one_by_one_gain_a_header_block_no_time() {
+    let mut pair = impatient();
+    let frame = raw(1, 4, 1, &[&REQUEST[..], &[0, 1, b'a', 20], &[b'v'; 20]].concat());
+    let ends = frame.iter().position(|byte| {
+        pair.now += Duration::from_secs(1);
+        pair.inject(&[*byte]).is_some()
+    });
+    // The fourth byte tells what it is.
+    assert_eq!(ends, Some(13));
+}
+
+#[test]
+fn each_header_block_has_a_time_of_its_own() {
+    let mut pair = impatient();
+    assert_eq!(pair.inject(&raw(1, 0, 1, &REQUEST[..1])), None);
+    pair.now += Duration::from_secs(9);
+    // The next one begins in the same read.
+    let next = raw(1, 4, 3, &REQUEST);
+    assert_eq!(pair.inject(&[raw(9, 4, 1, &REQUEST[1..]), next[..10].to_vec()].concat()), None);
+    pair.now += Duration::from_secs(9);
+    assert_eq!(pair.inject(&next[10..]), None);
+    assert_eq!(pair.server.connection.poll_timeout(), None);
+    // Of frames that are no headers nothing is expected.
+    let data = raw(0, 1, 3, b"hello");
+    pair.inject(&data[..12]);
+    assert_eq!(pair.server.connection.poll_timeout(), None);
+    pair.now += Duration::from_secs(60);
+    assert_eq!(pair.inject(&data[12..]), None);
+    assert_eq!(pair.server.take_events().len(), 3);
 }
