@@ -147,6 +147,23 @@ async fn a_handler_that_blocks_at_once_does_not_hold_up_its_connection() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_does_not_see_that_its_call_is_cancelled_harms_no_other_call() {
+    for address in ["127.0.0.1:0", "inproc:"] {
+        let mut working = Working::new(address).await;
+        let call = under_way(working.call("block"));
+        working.blocked.recv().await.unwrap();
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        working.show_quick().await;
+        // It goes on all the while, and nobody hears of what it gives.
+        working.release.send(()).unwrap();
+        assert!(working.ended.recv().await.is_some());
+        working.show_quick().await;
+        working.server.shutdown(LONG).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handler_that_blocks_although_its_method_was_quick_loses_its_connection_to_another_task() {
     for address in ["127.0.0.1:0", "inproc:"] {
