@@ -283,8 +283,8 @@ impl ServerContext {
         self.exchange.before_trailers(Box::new(callback));
     }
 
-    /// Calls `callback` once when the call has ended, however it ended. Callbacks run in the order they were given, on
-    /// the task of the call: they must not block.
+    /// Calls `callback` once when the call has ended, however it ended; at once if it has been cut off already. Callbacks run in
+    /// the order they were given, on the task of the call: they must not block.
     pub fn on_done(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
         self.exchange.on_done(Box::new(callback));
     }

@@ -225,8 +225,9 @@ impl Exchange {
     pub(super) fn code(&self) -> Option<Code> {
         let state = self.lock();
         let returned = self.returned();
-        let ended = returned.as_ref().filter(|returned| returned.is_over || returned.status.code() != Code::Ok);
-        let said = state.aborted.as_ref().or(ended.map(|returned| &returned.status));
+        let over = returned.as_ref().filter(|returned| returned.is_over);
+        let failed = returned.as_ref().filter(|returned| returned.status.code() != Code::Ok);
+        let said = over.map(|over| &over.status).or(state.aborted.as_ref()).or(failed.map(|failed| &failed.status));
         said.map(Status::code).or(state.code).or(returned.map(|returned| returned.status.code()))
     }
 
@@ -236,8 +237,10 @@ impl Exchange {
 
     pub(super) fn details(&self) -> Option<String> {
         let state = self.lock();
-        let returned = self.returned().filter(|returned| returned.is_over || returned.status.code() != Code::Ok);
-        let said = state.aborted.as_ref().or(returned.as_ref().map(|returned| &returned.status));
+        let returned = self.returned();
+        let over = returned.as_ref().filter(|returned| returned.is_over);
+        let failed = returned.as_ref().filter(|returned| returned.status.code() != Code::Ok);
+        let said = over.map(|over| &over.status).or(state.aborted.as_ref()).or(failed.map(|failed| &failed.status));
         said.map(|status| status.message().to_owned()).or_else(|| state.details.clone())
     }
 
@@ -253,7 +256,15 @@ impl Exchange {
     }
 
     pub(super) fn on_done(&self, callback: OnDone) {
-        self.lock().on_done.push(callback);
+        let mut state = self.lock();
+        match self.cut_off_outcome().filter(|_| state.ended) {
+            None => state.on_done.push(callback),
+            // An interceptor asks that goes on after the end.
+            Some(outcome) => {
+                drop(state);
+                guarded(|| callback(&outcome));
+            }
+        }
     }
 
     /// Settles the head if that was not done, and says how the next message is to be compressed.
@@ -417,6 +428,7 @@ impl Exchange {
         state.ended = true;
         self.shared.stats.counter().end(false);
         cut_off(&mut state.stream);
+        self.take_back_reply(&mut state);
         let callbacks = std::mem::take(&mut state.on_done);
         let trailing = std::mem::take(&mut state.trailing);
         drop(state);
@@ -560,7 +572,7 @@ fn trailers(outcome: &Outcome) -> Fields {
 }
 
 /// What a call ends with whose handler is too late.
-pub(super) fn deadline_exceeded() -> Status {
+fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the deadline passed while the server worked on the call")
 }
 

@@ -2,5 +2,6 @@
 
 mod actor;
 mod chain;
+mod edges;
 mod messages;
 mod ready_made;

@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
-use super::{Exchange, Outcome, State};
+use super::{Exchange, Outcome, State, deadline_exceeded};
 use crate::call::AnyMessage;
 use crate::codec::SharedCodec;
 use crate::metadata::Metadata;
@@ -18,6 +19,8 @@ pub(super) struct Interception(Mutex<Progress>);
 struct Progress {
     /// How many of the interceptors and the handler have begun.
     begun: usize,
+    /// Wakes the last that has begun.
+    waiting: Option<Waker>,
     returned: Option<Returned>,
     panic: Option<String>,
 }
@@ -59,8 +62,24 @@ impl Exchange {
         Some(returned.status.clone())
     }
 
-    /// A result with what was said on the context of how the call is to end.
+    /// Whoever has this place waits. If it is the last that has begun, it is woken when the call is cut off: interceptors may poll
+    /// what they run only when it asks for that.
+    pub(in crate::server) fn note_waiting(&self, place: usize, waker: &Waker) {
+        let Some(interception) = &self.interception else { return };
+        let mut progress = interception.lock();
+        if progress.begun == place {
+            match &mut progress.waiting {
+                Some(waiting) => waiting.clone_from(waker),
+                waiting => *waiting = Some(waker.clone()),
+            }
+        }
+    }
+
+    /// A result with what was said on the context of how the call is to end, unless the call was cut off.
     pub(in crate::server) fn said(&self, result: Result<(), Status>) -> Result<(), Status> {
+        if let Some(over) = self.over() {
+            return Err(over.status);
+        }
         let state = self.lock();
         match (&state.aborted, state.code, result) {
             (Some(aborted), _, _) => Err(aborted.clone()),
@@ -90,7 +109,34 @@ impl Exchange {
     pub(super) fn note_cut_off(&self, outcome: &Outcome) {
         let Some(interception) = &self.interception else { return };
         let (status, trailing) = (outcome.status().clone(), outcome.trailing_metadata().clone());
-        interception.lock().returned = Some(Returned { status, trailing, is_over: true });
+        let mut progress = interception.lock();
+        progress.returned = Some(Returned { status, trailing, is_over: true });
+        let waiting = progress.waiting.take();
+        drop(progress);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// Notes that the handler has ended after the deadline: whatever it gave, the client has given the call up.
+    pub(in crate::server) fn note_late(&self) {
+        let Some(interception) = &self.interception else { return };
+        let mut progress = interception.lock();
+        if progress.returned.as_ref().is_none_or(|returned| !returned.is_over) {
+            let (status, trailing) = (deadline_exceeded(), Metadata::new());
+            progress.returned = Some(Returned { status, trailing, is_over: true });
+        }
+    }
+
+    /// How the call was cut off, if it was.
+    fn over(&self) -> Option<Returned> {
+        self.interception.as_ref()?.lock().returned.as_ref().filter(|returned| returned.is_over).cloned()
+    }
+
+    /// How the call was cut off, for whoever asks when that has happened.
+    pub(super) fn cut_off_outcome(&self) -> Option<Outcome> {
+        let Returned { status, trailing, .. } = self.over()?;
+        Some(Outcome::new(status, trailing, self.messages.counts()))
     }
 
     pub(super) fn returned(&self) -> Option<Returned> {

@@ -76,7 +76,7 @@ use std::task::{Context, Poll};
 use super::call::{Accepted, Body, Held};
 use super::context::ServerContext;
 pub use super::exchange::Direction;
-use super::exchange::{Exchange, deadline_exceeded};
+use super::exchange::Exchange;
 use super::methods::{Handled, Handler};
 use super::responses::Responses;
 pub use crate::call::{AnyMessage, MessageEvent};
@@ -172,11 +172,7 @@ impl Next<'_> {
             }
             (None, Leaf::Handler(handler, body)) => {
                 let result = begun.run(handler.run(Accepted { context: Held::Lent(context), body, each })).await;
-                // What comes late is no answer: the client has given the call up.
-                match context.time_remaining() {
-                    Some(left) if left.is_zero() && result.is_ok() => begun.end(Err(deadline_exceeded())),
-                    _ => result,
-                }
+                begun.end_in_time(context, result)
             }
             (None, Leaf::Status(status)) => begun.end(Err(status)),
         }
@@ -196,12 +192,12 @@ impl Next<'_> {
         let begun = Begun::new(context);
         let (exchange, messages) = (context.exchange().clone(), messages.into_iter().collect());
         let answering = Answering { exchange, messages, each: each.responses };
-        begun
-            .run(match leaf {
-                Leaf::Handler(handler, _) => handler.answer(answering),
-                Leaf::Status(_) => Box::pin(answering.send_encoded()),
-            })
-            .await
+        let answered = begun.run(match leaf {
+            Leaf::Handler(handler, _) => handler.answer(answering),
+            Leaf::Status(_) => Box::pin(answering.send_encoded()),
+        });
+        let result = answered.await;
+        begun.end_in_time(context, result)
     }
 }
 
@@ -241,6 +237,15 @@ impl Begun {
         self.exchange.note_returned(&result);
         result
     }
+
+    /// What the handler has ended with. What comes late is no answer: the client has given the call up.
+    fn end_in_time(&self, context: &ServerContext, result: Result<(), Status>) -> Result<(), Status> {
+        if context.time_remaining().is_none_or(|left| !left.is_zero()) {
+            return result;
+        }
+        self.exchange.note_late();
+        self.end(result)
+    }
 }
 
 struct Running<'b, 'a> {
@@ -257,10 +262,14 @@ impl Future for Running<'_, '_> {
             return Poll::Ready(Err(status));
         }
         // What panicked is not looked at again: only the exchange is, and it locks what it shares.
-        catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx))).unwrap_or_else(|payload| {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx))).unwrap_or_else(|payload| {
             exchange.note_panic(&*payload);
             Poll::Ready(exchange.panicked())
-        })
+        });
+        if polled.is_pending() {
+            exchange.note_waiting(*place, cx.waker());
+        }
+        polled
     }
 }
 

@@ -1,0 +1,315 @@
+//! Calls that end while interceptors are at work, and interceptors that do not wait for what they run.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use callwright::server::interceptor::{AnyMessage, Next, ServerInterceptor};
+use callwright::server::{Methods, Service};
+use callwright::{Call, Code, Method, Server, ServerContext, Status};
+use callwright_tests::support::{channel_to, raw};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use crate::actor::{self, KINDS, call};
+
+/// One method, whose handler does what it is given.
+struct Does<F>(F);
+
+const DOES: &str = "/test.Does/It";
+
+fn does() -> Method<String, String> {
+    Method::new(DOES)
+}
+
+impl<F> Service for Does<F>
+where
+    F: AsyncHandler,
+{
+    fn register(self, methods: &mut Methods) {
+        methods
+            .service("test.Does", Arc::new(self))
+            .unary(does(), |does, request, context| Box::pin(does.0.handle(request, context)));
+    }
+}
+
+trait AsyncHandler: Send + Sync + 'static {
+    fn handle(
+        &self,
+        request: String,
+        context: &mut ServerContext,
+    ) -> impl Future<Output = Result<String, Status>> + Send;
+}
+
+/// What an interceptor tells of a call that has ended, and what the call's end says.
+#[derive(Clone)]
+struct Views(mpsc::UnboundedSender<String>);
+
+impl ServerInterceptor for Views {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let tell = self.0.clone();
+        context.on_done(move |outcome| {
+            let _ = tell.send(format!("done {} sent {}", outcome.status().code(), outcome.messages_sent()));
+        });
+        let result = next.run(context).await;
+        let returned = result.as_ref().map_or_else(Status::code, |()| Code::Ok);
+        let _ = self.0.send(format!("returned {returned} code {}", context.code().unwrap()));
+        result
+    }
+}
+
+/// Aborts, and waits for ever.
+struct AbortsAndWaits;
+
+impl AsyncHandler for AbortsAndWaits {
+    async fn handle(&self, _: String, context: &mut ServerContext) -> Result<String, Status> {
+        drop(context.abort(Code::Aborted, "as aborted"));
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_after_an_abort_is_seen_as_its_client_sees_it() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender)).add_service(Does(AbortsAndWaits));
+    let server = builder.bind("127.0.0.1:0").await.unwrap();
+    let request = raw::grpc_request(DOES).header("grpc-timeout", "20m").body(()).unwrap();
+    let answer = raw::request(&server.local_addr().to_string(), request, vec![raw::text("request")]).await;
+    assert_eq!(answer.get("grpc-status"), Some("4"));
+    assert_eq!(seen.recv().await.unwrap(), "done DEADLINE_EXCEEDED sent 0");
+    assert_eq!(seen.recv().await.unwrap(), "returned DEADLINE_EXCEEDED code DEADLINE_EXCEEDED");
+}
+
+/// Blocks until after the deadline, and fails then.
+struct FailsLate;
+
+impl AsyncHandler for FailsLate {
+    async fn handle(&self, _: String, context: &mut ServerContext) -> Result<String, Status> {
+        while context.time_remaining() != Some(Duration::ZERO) {
+            std::thread::yield_now();
+        }
+        Err(Status::not_found("too late"))
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_comes_late_is_seen_as_its_client_sees_it() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender)).add_service(Does(FailsLate));
+    let server = builder.bind("127.0.0.1:0").await.unwrap();
+    let request = raw::grpc_request(DOES).header("grpc-timeout", "20m").body(()).unwrap();
+    let answer = raw::request(&server.local_addr().to_string(), request, vec![raw::text("request")]).await;
+    assert_eq!(answer.get("grpc-status"), Some("4"));
+    assert_eq!(seen.recv().await.unwrap(), "returned DEADLINE_EXCEEDED code DEADLINE_EXCEEDED");
+    assert_eq!(seen.recv().await.unwrap(), "done DEADLINE_EXCEEDED sent 0");
+}
+
+/// Waits for ever behind the handler, after it has said so.
+struct WaitsBehind(mpsc::UnboundedSender<String>);
+
+impl ServerInterceptor for WaitsBehind {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let result = next.run(context).await;
+        let _ = self.0.send("waits".to_owned());
+        std::future::pending::<()>().await;
+        result
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_was_never_sent_does_not_count() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender.clone())).interceptor(WaitsBehind(sender));
+    let (_server, channel, _waiting) = actor::serve(builder).await;
+    for kind in [0, 2] {
+        tokio::select! {
+            _ = call(&channel, kind, |_| Vec::new()) => unreachable!(),
+            said = seen.recv() => assert_eq!(said.unwrap(), "waits"),
+        }
+        assert_eq!(seen.recv().await.unwrap(), "done CANCELLED sent 0");
+    }
+}
+
+/// Asks to be told of the end when the handler is done.
+struct AsksLate(mpsc::UnboundedSender<Code>);
+
+impl ServerInterceptor for AsksLate {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let result = next.run(context).await;
+        let tell = self.0.clone();
+        context.on_done(move |outcome| {
+            let _ = tell.send(outcome.status().code());
+        });
+        result
+    }
+}
+
+#[tokio::test]
+async fn who_asks_after_the_end_is_told_of_it_too() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let (server, channel, mut waiting) = actor::serve(Server::builder().interceptor(AsksLate(sender))).await;
+    for kind in KINDS {
+        call(&channel, kind, |_| Vec::new()).await;
+        assert_eq!(told.recv().await, Some(Code::Ok), "{kind}");
+        tokio::select! {
+            _ = call(&channel, kind, |_| vec![("end", "cancel".to_owned())]) => unreachable!(),
+            _ = waiting.recv() => {}
+        }
+        assert_eq!(told.recv().await, Some(Code::Cancelled), "{kind}");
+        let request = raw::grpc_request(actor::method(kind).path()).header("end", "deadline");
+        let request = request.header("grpc-timeout", "20m").body(()).unwrap();
+        raw::request(&server.local_addr().to_string(), request, vec![raw::text("request")]).await;
+        assert_eq!(told.recv().await, Some(Code::DeadlineExceeded), "{kind}");
+    }
+}
+
+/// Looks at what it runs only when that has asked for it.
+struct Lazy(mpsc::UnboundedSender<Code>);
+
+impl ServerInterceptor for Lazy {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let mut running: FuturesUnordered<_> = [next.run(context)].into_iter().collect();
+        let result = running.next().await.unwrap();
+        let _ = self.0.send(result.as_ref().map_or_else(Status::code, |()| Code::Ok));
+        result
+    }
+}
+
+#[tokio::test]
+async fn a_handler_is_dropped_however_interceptors_poll_it() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let (server, channel, mut waiting) = actor::serve(Server::builder().interceptor(Lazy(sender))).await;
+    for kind in KINDS {
+        tokio::select! {
+            _ = call(&channel, kind, |_| vec![("end", "cancel".to_owned())]) => unreachable!(),
+            _ = waiting.recv() => {}
+        }
+        let told = tokio::time::timeout(Duration::from_secs(10), told.recv());
+        assert_eq!(told.await.expect("the handler goes on"), Some(Code::Cancelled), "{kind}");
+    }
+    server.shutdown(Duration::from_secs(10)).await;
+}
+
+/// Gives up what it runs when that waits in its second message, and says that all is well.
+struct GivesUp;
+
+impl ServerInterceptor for GivesUp {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        let next = next.for_each_response(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let mut running = pin!(next.run(context));
+        poll_fn(|cx| match running.as_mut().poll(cx) {
+            Poll::Pending if count.load(Ordering::Relaxed) == 2 => Poll::Ready(Ok(())),
+            polled => polled,
+        })
+        .await
+    }
+}
+
+struct Big;
+
+impl Service for Big {
+    fn register(self, methods: &mut Methods) {
+        methods.service("test.Big", Arc::new(self)).server_streaming(
+            Method::<String, String>::new("/test.Big/Down"),
+            |_, _, responses, _| {
+                Box::pin(async move {
+                    responses.send("small".to_owned()).await?;
+                    responses.send("x".repeat(2 << 20)).await
+                })
+            },
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_given_up_in_the_middle_of_a_message_is_no_success() {
+    let builder = Server::builder().interceptor(GivesUp).add_service(Big);
+    let server = builder.bind("127.0.0.1:0").await.unwrap();
+    let channel = channel_to(&server);
+    let method = Method::<String, String>::new("/test.Big/Down");
+    let mut replies = Call::server_streaming(&channel, method, String::new()).await.unwrap();
+    assert_eq!(replies.message().await.unwrap().unwrap(), "small");
+    let status = replies.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("in the middle of a message"), "{status}");
+}
+
+/// Answers at once, whatever is sent.
+struct AnswersAtOnce;
+
+impl ServerInterceptor for AnswersAtOnce {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        next.answer(context, [AnyMessage::new("at once".to_owned())]).await
+    }
+}
+
+#[tokio::test]
+async fn answers_before_the_requests_were_read_hold_up_nothing() {
+    let (_server, channel, _waiting) = actor::serve(Server::builder().interceptor(AnswersAtOnce)).await;
+    let big = "x".repeat(1 << 20);
+    for round in 0..20 {
+        for kind in [0, 1, 2, 3] {
+            let method = actor::method(kind);
+            let got = tokio::time::timeout(Duration::from_secs(10), async {
+                match kind {
+                    0 => Call::unary(&channel, method, big.clone()).await.map(|_| ()),
+                    1 => {
+                        let mut replies = Call::server_streaming(&channel, method, big.clone()).await?;
+                        while replies.message().await?.is_some() {}
+                        Ok(())
+                    }
+                    2 => {
+                        let requests = futures_util::stream::iter(vec![big.clone(); 3]);
+                        Call::client_streaming(&channel, method).send_all(requests).await.map(|_| ())
+                    }
+                    _ => {
+                        let (mut sender, mut replies) = Call::bidi(&channel, method).start();
+                        for _ in 0..3 {
+                            if sender.send(big.clone()).await.is_err() {
+                                break;
+                            }
+                        }
+                        while replies.message().await?.is_some() {}
+                        Ok::<_, Status>(())
+                    }
+                }
+            });
+            got.await.unwrap_or_else(|_| panic!("{round} {kind} hangs")).unwrap();
+        }
+    }
+}
+
+/// Answers with much.
+struct AnswersMuch;
+
+impl ServerInterceptor for AnswersMuch {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        let next = next.for_each_response(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        next.answer(context, (0..64).map(|_| AnyMessage::new("x".repeat(100_000)))).await?;
+        assert_eq!(count.load(Ordering::Relaxed), 64);
+        Err(Status::data_loss("after all"))
+    }
+}
+
+#[tokio::test]
+async fn much_is_answered_as_fast_as_it_is_read_and_an_error_comes_behind_it() {
+    let (_server, channel, _waiting) = actor::serve(Server::builder().interceptor(AnswersMuch)).await;
+    for kind in [1, 3] {
+        let got = call(&channel, kind, |_| Vec::new()).await;
+        assert_eq!((got.messages.len(), got.status.code()), (64, Code::DataLoss), "{kind}");
+    }
+}
