@@ -7,7 +7,7 @@ use callwright::opentelemetry::{GrpcTraceBinPropagator, OpenTelemetry};
 use callwright::server::interceptor::{Next, ServerInterceptor};
 use callwright::service_config::{MethodConfig, MethodName, RetryPolicy, ServiceConfig};
 use callwright::{Channel, Code, Compression, RunningServer, Server, ServerContext, Status};
-use callwright_tests::support::{channel, chat, count, say, serve_with};
+use callwright_tests::support::{channel, chat, count, raw, say, serve_with};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanId, SpanKind, TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
@@ -234,6 +234,54 @@ async fn attempts_are_spans_of_their_own_and_messages_are_numbered() {
         assert_eq!(rest, format!("message-size=1003 sequence-number={number}"));
     }
     assert_eq!(sizes.len(), 2);
+}
+
+#[tokio::test]
+async fn an_attempt_that_no_server_saw_has_failed_and_the_next_says_why_it_is_made() {
+    let telemetry = Telemetry::new();
+    let refusals = Arc::new(std::sync::atomic::AtomicU32::new(1));
+    let address = raw::server(move |_, _, _, mut response| {
+        let refuses = refusals.swap(0, std::sync::atomic::Ordering::SeqCst) > 0;
+        async move {
+            if refuses {
+                return response.send_reset(h2::Reason::REFUSED_STREAM);
+            }
+            let head = raw::head(200, &[("content-type", "application/grpc")]);
+            let mut stream = response.send_response(head, false).unwrap();
+            stream.send_data(raw::text("hello"), false).unwrap();
+            stream.send_trailers(raw::trailers(&[("grpc-status", "0")])).unwrap();
+        }
+    })
+    .await;
+    let open = telemetry.of(TraceContextPropagator::new());
+    let channel = channel(&address).interceptor(open.client()).build().unwrap();
+    assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+
+    let spans = telemetry.traced();
+    let attempts: Vec<_> = spans.iter().filter(|span| span.name == "Attempt.test.Echo.Say").collect();
+    let attributes: Vec<_> = attempts.iter().map(|span| text(span.attributes.iter())).collect();
+    assert_eq!(
+        attributes,
+        ["previous-rpc-attempts=0 transparent-retry=false", "previous-rpc-attempts=0 transparent-retry=true"]
+    );
+    let opentelemetry::trace::Status::Error { description } = &attempts[0].status else { panic!("{attempts:?}") };
+    assert!(description.starts_with("UNAVAILABLE, "), "{description}");
+    assert_eq!(attempts[1].status, opentelemetry::trace::Status::Ok);
+}
+
+#[tokio::test]
+async fn a_trace_that_was_passed_on_does_not_hide_the_calls_own() {
+    let telemetry = Telemetry::new();
+    let open = telemetry.of(TraceContextPropagator::new());
+    let (server, channel) = both(&open).await;
+    // As from a server that passes on what it was sent.
+    let other = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
+    say(&channel, "hello").metadata("traceparent", other).await.unwrap();
+    server.shutdown(std::time::Duration::from_secs(10)).await;
+    let spans = telemetry.traced();
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let attempt = named("Attempt.test.Echo.Say");
+    assert_eq!(named("Recv.test.Echo.Say").parent_span_id, attempt.span_context.span_id());
 }
 
 /// Tells whether a span is active where the handler runs.

@@ -523,6 +523,8 @@ impl Exchange {
         };
         if self.goes_unseen(&mut state, error) {
             drop(state);
+            let status = self.status_of(error, &opened);
+            opened.record.end(Some(&status), None);
             drop(opened);
             self.clone().enqueue();
             return self.lock();

@@ -68,6 +68,10 @@ impl Interceptor for ClientTelemetry {
         next: Next<'_>,
     ) -> Result<ResponseMessages, Status> {
         let call = EndOnDrop(self.begin(&details));
+        if let (Some(_), Some(propagator)) = (&self.traces.tracer, &self.traces.propagator) {
+            // Metadata that was passed on from another call may name that one's span, which would be taken for this one's.
+            propagator.fields().for_each(|key| _ = details.metadata.remove(key));
+        }
         details.trace(FollowedCall(call.0.clone()));
         let responses = next.run(details, requests).await.inspect_err(|status| call.0.end(status))?;
         Ok(responses.on_end(move |end| match end.status() {
