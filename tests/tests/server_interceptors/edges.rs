@@ -313,3 +313,76 @@ async fn much_is_answered_as_fast_as_it_is_read_and_an_error_comes_behind_it() {
         assert_eq!((got.messages.len(), got.status.code()), (64, Code::DataLoss), "{kind}");
     }
 }
+
+/// Runs its handler for as long as it is told, and answers in its own words then.
+struct Bounded(Duration);
+
+impl ServerInterceptor for Bounded {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        match tokio::time::timeout(self.0, next.run(context)).await {
+            Ok(result) => result,
+            Err(_) => Err(context.abort(Code::ResourceExhausted, "too slow")),
+        }
+    }
+}
+
+/// Tells when it is dropped, by a panic.
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("as dropped");
+        }
+    }
+}
+
+struct WaitsAndPanics;
+
+impl AsyncHandler for WaitsAndPanics {
+    async fn handle(&self, request: String, _: &mut ServerContext) -> Result<String, Status> {
+        if request == "quick" {
+            return Ok(request);
+        }
+        let _panics = PanicsOnDrop;
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn interceptors_bound_the_time_of_handlers_of_all_kinds() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender)).interceptor(Bounded(Duration::from_millis(20)));
+    let (server, channel, _waiting) = actor::serve(builder).await;
+    for kind in KINDS {
+        let got = call(&channel, kind, |_| vec![("end", "deadline".to_owned())]).await;
+        assert_eq!((got.status.code(), got.status.message()), (Code::ResourceExhausted, "too slow"), "{kind}");
+        assert_eq!(got.status.metadata().get("cost"), Some("3"));
+        assert_eq!(seen.recv().await.unwrap(), "returned RESOURCE_EXHAUSTED code RESOURCE_EXHAUSTED");
+        assert!(seen.recv().await.unwrap().starts_with("done RESOURCE_EXHAUSTED"));
+    }
+    server.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_as_it_is_dropped_harms_no_other_call() {
+    for intercepted in [false, true] {
+        let mut builder = Server::builder().add_service(Does(WaitsAndPanics));
+        if intercepted {
+            let (sender, _) = mpsc::unbounded_channel();
+            builder = builder.interceptor(Views(sender)).interceptor(Bounded(Duration::from_millis(20)));
+        }
+        let server = builder.bind("127.0.0.1:0").await.unwrap();
+        let channel = channel_to(&server);
+        for _ in 0..40 {
+            Call::unary(&channel, does(), "quick".to_owned()).await.unwrap();
+        }
+        for _ in 0..3 {
+            let call = Call::unary(&channel, does(), "slow".to_owned()).timeout(Duration::from_millis(50));
+            let code = call.await.unwrap_err().code();
+            assert_eq!(code, if intercepted { Code::Internal } else { Code::DeadlineExceeded });
+            Call::unary(&channel, does(), "quick".to_owned()).await.unwrap();
+        }
+        server.shutdown(Duration::from_secs(10)).await;
+    }
+}
