@@ -129,6 +129,32 @@ async fn a_call_has_a_span_until_its_end() {
     assert_eq!(traced.taken()[1..], ["record rpc.grpc.status_code=6", r#"record otel.status_code="ERROR""#]);
 }
 
+/// Says that it has begun, and waits for ever.
+struct WaitsForEver(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Interceptor for WaitsForEver {
+    async fn intercept(&self, _: CallDetails, _: RequestMessages, _: Next<'_>) -> Result<ResponseMessages, Status> {
+        let _ = self.0.send(());
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn the_span_of_a_call_that_is_dropped_says_so() {
+    let (server, _) = serve().await;
+    let (sender, mut waits) = tokio::sync::mpsc::unbounded_channel();
+    let channel = callwright_tests::support::channel(&server.local_addr().to_string());
+    let channel = channel.interceptor(CallSpans).interceptor(WaitsForEver(sender)).build().unwrap();
+    let traced = Traced::new("callwright::channel::call");
+    let _traced = tracing::subscriber::set_default(traced.clone());
+    let call = tokio::spawn(say(&channel, "hello").into_future());
+    waits.recv().await.unwrap();
+    traced.taken();
+    call.abort();
+    let _ = call.await;
+    assert_eq!(traced.taken(), ["record rpc.grpc.status_code=1", r#"record otel.status_code="ERROR""#]);
+}
+
 #[tokio::test]
 async fn interceptors_see_how_a_call_fails_is_cancelled_or_runs_out_of_time() {
     let (server, mut seen) = serve().await;

@@ -79,8 +79,8 @@ impl Form {
     /// The form that a media type names, whose messages are protobuf.
     fn of(media_type: &str) -> Option<Form> {
         let name = media_type.split(';').next().unwrap_or_default().trim();
-        let name = name.strip_suffix("+proto").unwrap_or(name);
-        Form::ALL.into_iter().find(|form| name.eq_ignore_ascii_case(form.content_type()))
+        let names = |form: &Form| [form.content_type(), form.response_type()];
+        Form::ALL.into_iter().find(|form| names(form).iter().any(|known| name.eq_ignore_ascii_case(known)))
     }
 
     /// The form of a request.

@@ -186,3 +186,77 @@ async fn it_is_shut_down_by_the_service_in_it() {
     service.http_service().shutdown(std::time::Duration::ZERO).await;
     assert_eq!(status_in(&call(&service, binary("Say", message("hello".to_owned()))).await.headers).0, 14);
 }
+
+#[tokio::test]
+async fn content_types_are_the_same_in_any_case() {
+    let service = web(GrpcWeb::new());
+    for content_type in ["Application/gRPC-Web", "application/grpc-web+PROTO", "APPLICATION/GRPC-WEB+PROTO; charset=x"]
+    {
+        let request = head("Say", content_type).body(Full::new(message("hello".to_owned()))).unwrap();
+        let answer = call(&service, request).await;
+        assert_eq!(answer.status, 200, "{content_type}");
+        assert_eq!(parts(answer.body).1, "grpc-status: 0\r\n");
+    }
+}
+
+#[tokio::test]
+async fn messages_that_no_client_sends_end_their_call() {
+    let service = web(GrpcWeb::new());
+    let good = message("hello".to_owned());
+    let trailers = Bytes::from_static(b"\x80\0\0\0\x10grpc-status: 0\r\n");
+    for (body, code) in [
+        (trailers.clone(), 13),
+        ([good.clone(), trailers.clone(), trailers].concat().into(), 13),
+        (Bytes::from_static(b"\0\xff\xff\xff\xff"), 8),
+        (Bytes::from_static(b"\x01\0\0\0\0"), 13),
+        (good.slice(..good.len() - 1), 13),
+        ([good.clone(), good].concat().into(), 12),
+        (Bytes::new(), 12),
+    ] {
+        for request in [binary("Say", body.clone()), text("Say", STANDARD.encode(&body))] {
+            let mut over_http_1_0 = request.map(|body| body);
+            *over_http_1_0.version_mut() = Version::HTTP_10;
+            let answer = call(&service, over_http_1_0).await;
+            assert_eq!((answer.status.as_u16(), status_in(&answer.headers).0), (200, code), "{body:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_any_bytes_in_any_pieces_end_with_a_status() {
+    let service = web(GrpcWeb::new());
+    let mut random = fastrand::Rng::with_seed(11);
+    for round in 0..500 {
+        let mut body: Vec<u8> = (0..random.usize(1..4)).flat_map(|_| message("hello".to_owned()).to_vec()).collect();
+        let content_type = ["application/grpc-web", "application/grpc-web-text"][round % 2];
+        if round % 2 == 1 {
+            body = STANDARD.encode(&body).into_bytes();
+        }
+        for _ in 0..random.usize(..3) {
+            let at = random.usize(..body.len());
+            match random.usize(..3) {
+                0 => body[at] = random.u8(..),
+                1 => body.truncate(at + 1),
+                _ => body.insert(at, b"=A\0\xff"[random.usize(..4)]),
+            }
+        }
+        let (requests, sent) = sent();
+        let mut response = tokio::spawn(service.clone().call(head("Chat", content_type).body(sent).unwrap()));
+        let mut left = Bytes::from(body.clone());
+        while !left.is_empty() {
+            // The call may be over.
+            let _ = requests.send(Ok(left.split_to(random.usize(1..=left.len())))).await;
+        }
+        drop(requests);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+            let Ok(response) = (&mut response).await.unwrap();
+            Answer::new(response).await
+        });
+        let answer = ended.await.unwrap_or_else(|_| panic!("{round}: {body:?} hangs"));
+        assert_eq!(answer.status, 200);
+        if !answer.headers.contains_key("grpc-status") {
+            let body = if round % 2 == 1 { decoded(&answer.body) } else { answer.body };
+            assert!(parts(body).1.contains("grpc-status: "), "{round}");
+        }
+    }
+}

@@ -47,15 +47,36 @@ impl Interceptor for CallSpans {
             rpc.grpc.status_code = Empty,
             otel.status_code = Empty,
         );
-        let responses = next.run(details, requests).instrument(span.clone()).await;
-        let responses = responses.inspect_err(|status| record(&span, status.code()))?;
-        Ok(responses.on_end(move |end| record(&span, end.code())))
+        let call = Recorded(Some(span.clone()));
+        match next.run(details, requests).instrument(span).await {
+            Ok(responses) => Ok(responses.on_end(move |end| call.end(end.code()))),
+            Err(status) => {
+                call.end(status.code());
+                Err(status)
+            }
+        }
     }
 }
 
-fn record(span: &Span, code: Code) {
-    span.record("rpc.grpc.status_code", i32::from(code));
-    if code != Code::Ok {
-        span.record("otel.status_code", "ERROR");
+/// The span of a call that has not ended; dropped before that, the call was given up.
+struct Recorded(Option<Span>);
+
+impl Recorded {
+    fn end(mut self, code: Code) {
+        self.record(code);
+    }
+
+    fn record(&mut self, code: Code) {
+        let Some(span) = self.0.take() else { return };
+        span.record("rpc.grpc.status_code", i32::from(code));
+        if code != Code::Ok {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.record(Code::Cancelled);
     }
 }
