@@ -461,6 +461,9 @@ impl Exchange {
         if matches!(state.phase, Phase::Over(_)) {
             return;
         }
+        if let (Phase::Hedging(hedges), Some(status)) = (&mut state.phase, &status) {
+            hedges.end(status);
+        }
         let before = self.end(&mut state, status, Some(trailing));
         state.replay = None;
         state.receiver.wake();

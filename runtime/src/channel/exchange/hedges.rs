@@ -184,6 +184,7 @@ impl Exchange {
                 Poll::Ready(Err(error)) => {
                     let status = self.status_of(&error, opened);
                     if !error.is_unprocessed() && !self.is_non_fatal(&status) {
+                        opened.record.end(Some(&status), None);
                         return Verdict::Over(status);
                     }
                     status
@@ -266,6 +267,15 @@ impl Exchange {
 impl Hedges {
     pub(super) fn any_open(&self) -> bool {
         self.attempts.iter().any(|attempt| matches!(attempt.stage, Stage::Open { .. }))
+    }
+
+    /// The call is over, and with it what is under way.
+    pub(super) fn end(&mut self, status: &Status) {
+        for attempt in &mut self.attempts {
+            if let Stage::Open { opened, .. } = &mut attempt.stage {
+                opened.record.end(Some(status), None);
+            }
+        }
     }
 
     /// Sends on all attempts what they have not sent.
