@@ -65,6 +65,8 @@ struct State {
     /// What the messages are compressed with; settled when the head is sent.
     compressor: Option<Arc<dyn Compressor>>,
     next_plain: bool,
+    /// Whether what was sent last is a part of a message.
+    in_message: bool,
     code: Option<Code>,
     details: Option<String>,
     /// What goes out before the first message beside what the handler gives.
@@ -112,6 +114,7 @@ impl Exchange {
             compression: None,
             compressor: None,
             next_plain: false,
+            in_message: false,
             code: None,
             details: None,
             initial: Metadata::new(),
@@ -312,7 +315,10 @@ impl Exchange {
         if state.send_head().is_err() {
             return Poll::Ready(Err(gone()));
         }
-        let sent = ready!(state.stream.poll_send(cx, frame)).map_err(|_| gone());
+        let size = frame.len();
+        let polled = state.stream.poll_send(cx, frame);
+        state.in_message = polled.is_pending() && (state.in_message || frame.len() < size);
+        let sent = ready!(polled).map_err(|_| gone());
         drop(state);
         Poll::Ready(sent.inspect(|()| self.message_sent(message)))
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use callwright::server::interceptor::{AnyMessage, Next, ServerInterceptor};
+use callwright::server::interceptor::{AnyMessage, BearerAuth, ConcurrencyLimit, Next, ServerInterceptor};
 use callwright::server::{Methods, Service};
 use callwright::{Call, Code, Method, Server, ServerContext, Status};
 use callwright_tests::support::{channel_to, raw};
@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use crate::actor::{self, KINDS, call};
+use crate::actor::{self, ENDS, KINDS, call};
 
 /// One method, whose handler does what it is given.
 struct Does<F>(F);
@@ -232,7 +232,8 @@ impl Service for Big {
 
 #[tokio::test]
 async fn a_stream_that_was_given_up_in_the_middle_of_a_message_is_no_success() {
-    let builder = Server::builder().interceptor(GivesUp).add_service(Big);
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender)).interceptor(GivesUp).add_service(Big);
     let server = builder.bind("127.0.0.1:0").await.unwrap();
     let channel = channel_to(&server);
     let method = Method::<String, String>::new("/test.Big/Down");
@@ -241,6 +242,8 @@ async fn a_stream_that_was_given_up_in_the_middle_of_a_message_is_no_success() {
     let status = replies.message().await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(status.message().contains("in the middle of a message"), "{status}");
+    assert_eq!(seen.recv().await.unwrap(), "returned OK code OK");
+    assert_eq!(seen.recv().await.unwrap(), "done INTERNAL sent 1");
 }
 
 /// Answers at once, whatever is sent.
@@ -384,5 +387,105 @@ async fn a_handler_that_panics_as_it_is_dropped_harms_no_other_call() {
             Call::unary(&channel, does(), "quick".to_owned()).await.unwrap();
         }
         server.shutdown(Duration::from_secs(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_call_is_told_once_when_its_server_is_stopped() {
+    for kind in KINDS {
+        let (sender, mut seen) = mpsc::unbounded_channel();
+        let builder = Server::builder().interceptor(Views(sender.clone())).interceptor(Views(sender));
+        let (server, channel, mut waiting) = actor::serve(builder).await;
+        let call = tokio::spawn(async move { call(&channel, kind, |_| vec![("end", "cancel".to_owned())]).await });
+        waiting.recv().await.unwrap();
+        server.stop().await;
+        assert_eq!(call.await.unwrap().status.code(), Code::Unavailable, "{kind}");
+        let sent = kind % 2;
+        for _ in 0..2 {
+            assert_eq!(seen.recv().await.unwrap(), format!("done UNAVAILABLE sent {sent}"));
+        }
+        // Whatever could tell more is gone.
+        assert_eq!(seen.recv().await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_gives_its_places_back_however_calls_end() {
+    // Those that were cancelled may have their places still when the next comes.
+    let limit = ConcurrencyLimit::new(1).queue(2);
+    let builder = Server::builder().interceptor(limit).interceptor(Bounded(Duration::from_millis(20)));
+    let (_server, channel, mut waiting) = actor::serve(builder).await;
+    for kind in KINDS {
+        for end in ENDS {
+            let entries = || vec![("end", end.to_owned()), ("timeout", "5000".to_owned())];
+            let both = async { tokio::join!(call(&channel, kind, |_| entries()), call(&channel, kind, |_| entries())) };
+            match end {
+                "cancel" => tokio::select! {
+                    _ = both => {}
+                    _ = waiting.recv() => {}
+                },
+                _ => drop(both.await),
+            }
+            let got = call(&channel, kind, |_| vec![("timeout", "5000".to_owned())]).await;
+            assert_eq!(got.status.code(), Code::Ok, "{kind} {end} {:?}", got.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn odd_tokens_are_refused() {
+    let auth = BearerAuth::new(|token: String| async move {
+        if token.starts_with("good") { Ok(()) } else { Err(Status::unauthenticated("no such token")) }
+    });
+    let (server, _channel, _waiting) = actor::serve(Server::builder().interceptor(auth)).await;
+    let long = format!("Bearer {}", "x".repeat(8000));
+    for (values, code) in [
+        (&[&b"Bearer good"[..]][..], "0"),
+        (&[b"Bearer \xff"], "16"),
+        (&[b"\xffBearer good"], "16"),
+        (&[b"Bearer\tgood"], "16"),
+        (&[b""], "16"),
+        (&[long.as_bytes()], "16"),
+        (&[b"Basic good", b"Bearer good"], "16"),
+        (&[b"Bearer good", b"Bearer bad"], "16"),
+    ] {
+        let mut request = raw::grpc_request(actor::method(0).path());
+        for value in values {
+            request = request.header("authorization", *value);
+        }
+        let request = request.body(()).unwrap();
+        let answer = raw::request(&server.local_addr().to_string(), request, vec![raw::text("request")]).await;
+        assert_eq!(answer.get("grpc-status"), Some(code), "{values:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_interceptors_that_go_on() {
+    let (go, (sender, mut seen)) = (Arc::new(tokio::sync::Notify::new()), mpsc::unbounded_channel());
+    let (server, channel, mut waiting) =
+        actor::serve(Server::builder().interceptor(CleansUp(go.clone(), sender))).await;
+    tokio::select! {
+        _ = call(&channel, 0, |_| vec![("end", "cancel".to_owned())]) => unreachable!(),
+        _ = waiting.recv() => {}
+    }
+    assert_eq!(seen.recv().await, Some("cleans up"));
+    let shutdown = tokio::spawn(server.shutdown(Duration::from_secs(10)));
+    tokio::task::yield_now().await;
+    assert!(!shutdown.is_finished());
+    go.notify_one();
+    assert_eq!(seen.recv().await, Some("clean"));
+    shutdown.await.unwrap();
+}
+
+/// Cleans up behind a call, which takes a while.
+struct CleansUp(Arc<tokio::sync::Notify>, mpsc::UnboundedSender<&'static str>);
+
+impl ServerInterceptor for CleansUp {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let result = next.run(context).await;
+        let _ = self.1.send("cleans up");
+        self.0.notified().await;
+        let _ = self.1.send("clean");
+        result
     }
 }

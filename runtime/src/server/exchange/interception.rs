@@ -169,8 +169,13 @@ impl Exchange {
         shown.map_err(|status| self.abort(status))
     }
 
-    /// The result of the outermost interceptor, unless it says that there is a response where there is none.
+    /// The result of the outermost interceptor, unless it says that there is a response where there is none, or half of one.
     pub(super) fn checked(&self, state: &State, result: Result<(), Status>) -> Result<(), Status> {
+        if result.is_ok() && state.in_message {
+            return Err(Status::internal(
+                "an interceptor ended the call with OK, but the handler was given up in the middle of a message",
+            ));
+        }
         let one_response = || self.requested.call().is_some_and(|call| !call.handler.streams_responses());
         let said = state.aborted.as_ref().map(Status::code).or(state.code).unwrap_or(Code::Ok);
         if result.is_ok() && self.is_intercepted() && said == Code::Ok && state.reply.is_empty() && one_response() {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use super::selection::Selection;
 use super::{Next, ServerInterceptor};
+use crate::metadata::Metadata;
 use crate::server::ServerContext;
 use crate::status::Status;
 
@@ -60,17 +61,26 @@ fn token(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// The token of a call.
+fn token_of(metadata: &Metadata) -> Result<&str, Status> {
+    let mut values = metadata.get_all("authorization");
+    let Some(value) = values.next() else {
+        return Err(Status::unauthenticated("the call has no token: it belongs into the metadata `authorization`"));
+    };
+    // Whoever looks before or after this may take another of them for the caller's.
+    if values.next().is_some() {
+        return Err(Status::unauthenticated("the call has several of the metadata `authorization`"));
+    }
+    let token = value.as_str().and_then(token);
+    token.ok_or_else(|| Status::unauthenticated("the metadata `authorization` is not `Bearer` and a token"))
+}
+
 impl<T: Clone + Send + Sync + 'static> ServerInterceptor for BearerAuth<T> {
     async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
         if self.except.has(context.method()) {
             return next.run(context).await;
         }
-        let Some(value) = context.invocation_metadata().get("authorization") else {
-            return Err(Status::unauthenticated("the call has no token: it belongs into the metadata `authorization`"));
-        };
-        let Some(token) = token(value) else {
-            return Err(Status::unauthenticated("the metadata `authorization` is not `Bearer` and a token"));
-        };
+        let token = token_of(context.invocation_metadata())?;
         let identity = (self.check)(token.to_owned()).await?;
         context.extensions_mut().insert(identity);
         next.run(context).await
