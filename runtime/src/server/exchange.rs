@@ -56,7 +56,7 @@ struct State {
     stream: ResponseStream,
     head: Head,
     /// The one message of a response that is not streamed: it leaves with what is before and behind it.
-    reply: Bytes,
+    reply: Option<(Bytes, MessageEvent)>,
     ended: bool,
     /// Made when somebody asks; what it says then.
     cancelled: Option<watch::Sender<bool>>,
@@ -107,7 +107,7 @@ impl Exchange {
         let state = State {
             stream,
             head: Head::Open,
-            reply: Bytes::new(),
+            reply: None,
             ended: false,
             cancelled: None,
             is_cancelled: false,
@@ -354,15 +354,14 @@ impl Exchange {
 
     /// Sends the one message of a response that is not streamed when the call ends, which is soon.
     pub(super) fn reply(&self, frame: Bytes, message: MessageEvent) {
-        self.messages.sent(message);
-        self.lock().reply = frame;
+        self.messages.will_send(&message);
+        self.lock().reply = Some((frame, message));
     }
 
     /// A call that fails has no response, even if the handler gave one.
     fn take_back_reply(&self, state: &mut State) {
-        let reply = std::mem::take(&mut state.reply);
-        if !reply.is_empty() {
-            self.messages.take_back(&MessageEvent::of_frame(&reply, None));
+        if let Some((_, message)) = state.reply.take() {
+            self.messages.take_back(&message);
         }
     }
 
@@ -473,14 +472,15 @@ impl Exchange {
             // In a response of trailers alone it would be trailing metadata.
             self.settle_head(state, const { &Metadata::new() });
         }
-        let reply = std::mem::take(&mut state.reply);
+        let reply = state.reply.take().map(|(frame, message)| {
+            self.record.message_sent();
+            self.messages.has_sent(&message);
+            frame
+        });
         let sent = match &state.head {
             Head::Settled(_) | Head::Sent => {
-                if !reply.is_empty() {
-                    self.record.message_sent();
-                }
                 let head = state.head.take();
-                state.stream.send_end(head, reply, trailers)
+                state.stream.send_end(head, reply.unwrap_or_default(), trailers)
             }
             Head::Open => state.stream.send_head(StatusCode::OK, self.trailers_only(code, trailers), true),
         };

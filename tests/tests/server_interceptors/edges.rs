@@ -489,3 +489,50 @@ impl ServerInterceptor for CleansUp {
         result
     }
 }
+
+/// Tells of messages and of the end, and makes of all a failure, if it is to.
+struct Watches {
+    tell: mpsc::UnboundedSender<String>,
+    fails: bool,
+}
+
+impl ServerInterceptor for Watches {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        let tell = self.tell.clone();
+        context.on_message(move |direction, message| {
+            let _ = tell.send(format!("{direction:?} {:?}", message.size));
+        });
+        let tell = self.tell.clone();
+        context.on_done(move |outcome| {
+            let _ = tell.send(format!("done {} sent {}", outcome.status().code(), outcome.messages_sent()));
+        });
+        let result = next.run(context).await;
+        if self.fails { Err(Status::data_loss("after all")) } else { result }
+    }
+}
+
+#[tokio::test]
+async fn messages_are_told_when_they_are_sent_and_not_where_they_are_not() {
+    for fails in [false, true] {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let (server, channel, _waiting) = actor::serve(Server::builder().interceptor(Watches { tell, fails })).await;
+        for kind in KINDS {
+            call(&channel, kind, |_| Vec::new()).await;
+            let mut seen = Vec::new();
+            while !seen.last().is_some_and(|last: &String| last.starts_with("done")) {
+                seen.push(told.recv().await.unwrap());
+            }
+            let sent = match kind {
+                0 | 2 if fails => None,
+                0 | 2 => Some("Sent Some(7)"),
+                1 => Some("Sent Some(10)"),
+                _ => Some("Sent Some(9)"),
+            };
+            let code = if fails { "DATA_LOSS" } else { "OK" };
+            let done = format!("done {code} sent {}", u32::from(sent.is_some()));
+            let expected: Vec<_> = ["Received Some(9)"].into_iter().chain(sent).chain([done.as_str()]).collect();
+            assert_eq!(seen, expected, "{kind} {fails}");
+        }
+        server.shutdown(Duration::from_secs(10)).await;
+    }
+}

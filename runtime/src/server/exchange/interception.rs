@@ -178,7 +178,7 @@ impl Exchange {
         }
         let one_response = || self.requested.call().is_some_and(|call| !call.handler.streams_responses());
         let said = state.aborted.as_ref().map(Status::code).or(state.code).unwrap_or(Code::Ok);
-        if result.is_ok() && self.is_intercepted() && said == Code::Ok && state.reply.is_empty() && one_response() {
+        if result.is_ok() && self.is_intercepted() && said == Code::Ok && state.reply.is_none() && one_response() {
             return Err(Status::internal(
                 "an interceptor ended the call with OK, but there is no response: the handler gave none, and \
                  Next::answer was not used",

@@ -42,8 +42,18 @@ impl Messages {
     }
 
     pub(super) fn sent(&self, message: MessageEvent) {
-        self.sent.add(&message);
-        self.watchers.tell(Direction::Sent, &message);
+        self.will_send(&message);
+        self.has_sent(&message);
+    }
+
+    /// Counts a message that is sent when the call ends.
+    pub(super) fn will_send(&self, message: &MessageEvent) {
+        self.sent.add(message);
+    }
+
+    /// Tells of one that is counted already.
+    pub(super) fn has_sent(&self, message: &MessageEvent) {
+        self.watchers.tell(Direction::Sent, message);
     }
 
     /// Takes a message back that was not sent after all.
