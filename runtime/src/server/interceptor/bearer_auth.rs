@@ -16,7 +16,8 @@ type Checked<T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send>>;
 ///
 /// What the check gives for a good token, the caller's identity say, is found by the handler in
 /// [`ServerContext::extensions`]. An error of the check is what the client sees: UNAUTHENTICATED for a bad token,
-/// PERMISSION_DENIED for one that may not do this. Over plaintext a token can be read by all who pass it on.
+/// PERMISSION_DENIED for one that may not do this. A call with several `authorization` entries is refused. Over plaintext a token can
+/// be read by all who pass it on.
 ///
 /// ```
 /// use callwright::server::interceptor::BearerAuth;

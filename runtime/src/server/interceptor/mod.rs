@@ -42,6 +42,9 @@
 //! | the client cancels, or its connection breaks | CANCELLED; the handler was dropped |
 //! | an interceptor further in refuses or answers | what that one returned |
 //!
+//! A deadline that has passed and a client that is gone count before all else: before an abort, before what comes too late, and before
+//! what an interceptor further in has made of them.
+//!
 //! What the outermost interceptor returns is what the client sees, unless the call was aborted, which stands whatever is returned
 //! later. In the third and fourth case the client has been told already, if it still listens: interceptors around the handler run on,
 //! but nothing that they do reaches it. An interceptor that is not behind its `next.run` by then is dropped as a handler is.
