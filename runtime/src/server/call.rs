@@ -126,8 +126,7 @@ impl Call {
         let intercepted = !chain.is_empty();
         let exchange = Arc::new(Exchange::new(shared.clone(), requested.clone(), send, record, intercepted));
         let began = Instant::now();
-        let timeout = requested.call().and_then(|head| head.timeout);
-        let deadline = timeout.and_then(|timeout| began.checked_add(timeout));
+        let deadline = requested.timeout.and_then(|timeout| began.checked_add(timeout));
         let info = CallInfo {
             requested: requested.clone(),
             peer: client.peer.clone(),

@@ -21,6 +21,8 @@ pub(super) struct Requested {
     pub(super) accept: AcceptEncoding,
     /// Empty where it cannot be read.
     pub(super) metadata: Metadata,
+    /// How long the client waits; `None` where it did not say, or cannot be understood.
+    pub(super) timeout: Option<Duration>,
     pub(super) answer: Answer,
 }
 
@@ -39,7 +41,6 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct CallHead {
     pub(super) handler: Arc<Handler>,
-    pub(super) timeout: Option<Duration>,
     /// How the requests are compressed.
     pub(super) compressor: Option<Arc<dyn Compressor>>,
     pub(super) compression: Compression,
@@ -68,7 +69,8 @@ impl Requested {
             }
         };
         let accept = AcceptEncoding::new(fields.get(&GRPC_ACCEPT_ENCODING));
-        Requested { headers: headers.clone(), accept, metadata, answer }
+        let timeout = fields.get(&GRPC_TIMEOUT).and_then(timeout::decode);
+        Requested { headers: headers.clone(), accept, metadata, timeout, answer }
     }
 
     /// Whether these are the headers that it was made of.
@@ -106,17 +108,16 @@ impl CallHead {
             let accepted = accepted.to_str().unwrap_or_default().to_owned();
             Status::unimplemented(format!("grpc-encoding {encoding:?} is not accepted here; accepted are: {accepted}"))
         })?;
-        let timeout = match fields.get(&GRPC_TIMEOUT) {
-            None => None,
-            Some(value) => Some(timeout::decode(value).ok_or_else(|| {
-                Status::internal(format!(
-                    "grpc-timeout {value:?} is malformed: it is at most 8 digits and one of H, M, S, m, u, n"
-                ))
-            })?),
-        };
+        if let Some(value) = fields.get(&GRPC_TIMEOUT)
+            && timeout::decode(value).is_none()
+        {
+            return Err(Status::internal(format!(
+                "grpc-timeout {value:?} is malformed: it is at most 8 digits and one of H, M, S, m, u, n"
+            )));
+        }
         let compression =
             compressor.as_ref().map_or(Compression::None, |compressor| Compression::of(compressor.name()));
-        Ok(CallHead { handler: handler.clone(), timeout, compressor, compression })
+        Ok(CallHead { handler: handler.clone(), compressor, compression })
     }
 }
 

@@ -536,3 +536,25 @@ async fn messages_are_told_when_they_are_sent_and_not_where_they_are_not() {
         server.shutdown(Duration::from_secs(10)).await;
     }
 }
+
+#[tokio::test]
+async fn calls_of_methods_that_are_not_served_have_their_deadline_too() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let builder = Server::builder().interceptor(Views(sender.clone())).interceptor(TellsDeadline(sender));
+    let (server, _channel, _waiting) = actor::serve(builder).await;
+    let request = raw::grpc_request("/test.Nobody/Serves").header("grpc-timeout", "20m").body(()).unwrap();
+    let answer = raw::request(&server.local_addr().to_string(), request, vec![raw::text("request")]).await;
+    assert_eq!(seen.recv().await.unwrap(), "has a deadline: true");
+    assert_eq!(answer.get("grpc-status"), Some("4"));
+}
+
+/// Says whether a call has a deadline, and waits for ever before its handler.
+struct TellsDeadline(mpsc::UnboundedSender<String>);
+
+impl ServerInterceptor for TellsDeadline {
+    async fn intercept(&self, context: &mut ServerContext, _: Next<'_>) -> Result<(), Status> {
+        let has_deadline = context.deadline().is_some();
+        let _ = self.0.send(format!("has a deadline: {has_deadline}"));
+        if has_deadline { std::future::pending().await } else { Err(Status::internal("none")) }
+    }
+}
