@@ -131,14 +131,15 @@ async fn a_call_is_measured_on_both_sides() {
 #[tokio::test]
 async fn what_a_server_does_not_have_makes_no_attributes() {
     let telemetry = Telemetry::new();
-    let other = telemetry.of(TraceContextPropagator::new()).target_filter(|_| false);
+    let other = telemetry.of(TraceContextPropagator::new());
+    let other = other.target_filter(|_| false).method_filter(|method| method != "test.Echo/Say");
     let server = Server::builder().interceptor(other.server()).bind("127.0.0.1:0").await.unwrap();
     let channel = channel(&server.local_addr().to_string()).interceptor(other.client()).build().unwrap();
     assert_eq!(say(&channel, "hello").await.unwrap_err().code(), Code::Unimplemented);
     let measured = telemetry.measured();
     let started = "grpc.server.call.started [{call}] grpc.method=other";
     assert_eq!(measured.get(started), Some(&1), "{measured:?}");
-    let attempts = "grpc.client.attempt.started [{attempt}] grpc.method=test.Echo/Say grpc.target=other";
+    let attempts = "grpc.client.attempt.started [{attempt}] grpc.method=other grpc.target=other";
     assert_eq!(measured.get(attempts), Some(&1), "{measured:?}");
 }
 
@@ -331,6 +332,33 @@ async fn calls_that_are_dropped_or_never_made_end_too() {
     assert_eq!(ended("attempt", "Count", "CANCELLED"), Some(1), "{measured:?}");
     assert_eq!(ended("call", "Say", "DEADLINE_EXCEEDED"), Some(1), "{measured:?}");
     assert_eq!(ended("attempt", "Say", "DEADLINE_EXCEEDED"), None, "{measured:?}");
+}
+
+/// Adds more than a server takes.
+#[derive(Debug)]
+struct Large;
+
+impl TextMapPropagator for Large {
+    fn inject_context(&self, _: &Context, injector: &mut dyn Injector) {
+        injector.set("baggage", "x".repeat(20_000));
+    }
+
+    fn extract_with_context(&self, context: &Context, _: &dyn Extractor) -> Context {
+        context.clone()
+    }
+
+    fn fields(&self) -> opentelemetry::propagation::text_map_propagator::FieldIter<'_> {
+        opentelemetry::propagation::text_map_propagator::FieldIter::new(&[])
+    }
+}
+
+#[tokio::test]
+async fn a_propagator_that_writes_more_than_the_server_takes_is_told_of_by_name() {
+    let telemetry = Telemetry::new();
+    let (_server, channel) = both(&telemetry.of(Large)).await;
+    let status = say(&channel, "hello").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().contains("16384 bytes"), "{status}");
 }
 
 /// Adds what cannot be metadata.

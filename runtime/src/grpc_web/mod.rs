@@ -36,6 +36,7 @@ mod response;
 use std::convert::Infallible;
 use std::fmt;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 
@@ -111,9 +112,14 @@ impl HttpService {
 }
 
 impl GrpcWebService {
-    /// The service without this: to [shut it down](HttpService::shutdown).
+    /// The service without this.
     pub fn http_service(&self) -> &HttpService {
         &self.inner
+    }
+
+    /// Stops gracefully, as [`HttpService::shutdown`] does.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.shutdown(grace).await;
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::instruments::{ClientInstruments, status_attribute};
 use super::propagation::MetadataInjector;
 use super::span::{self, MessageSpan};
-use super::{TargetFilter, Traces, method_attribute};
+use super::{Filter, Traces, method_attribute};
 use crate::interceptor::{
     Attempt, CallAttemptTracer, CallDetails, CallTracer, Interceptor, MessageEvent, Next, RequestMessages,
     ResponseMessages,
@@ -23,25 +23,27 @@ use crate::status::{Code, Status};
 pub struct ClientTelemetry {
     instruments: Option<Arc<ClientInstruments>>,
     traces: Traces,
-    targets: Option<Arc<TargetFilter>>,
+    targets: Option<Arc<Filter>>,
+    methods: Option<Arc<Filter>>,
 }
 
 impl ClientTelemetry {
     pub(super) fn new(
         instruments: Option<Arc<ClientInstruments>>,
         traces: Traces,
-        targets: Option<Arc<TargetFilter>>,
+        [targets, methods]: [Option<Arc<Filter>>; 2],
     ) -> Self {
-        ClientTelemetry { instruments, traces, targets }
+        ClientTelemetry { instruments, traces, targets, methods }
     }
 
     fn begin(&self, details: &CallDetails) -> Arc<Followed> {
         let method = details.method.trim_start_matches('/').to_owned();
-        let target = match &self.targets {
-            Some(filter) if !filter(details.target()) => "other",
-            _ => details.target(),
+        let shown = |filter: &Option<Arc<Filter>>, name: &str| match filter {
+            Some(filter) if !filter(name) => "other".to_owned(),
+            _ => name.to_owned(),
         };
-        let attributes = [method_attribute(&method), KeyValue::new("grpc.target", target.to_owned())];
+        let target = shown(&self.targets, details.target());
+        let attributes = [method_attribute(&shown(&self.methods, &method)), KeyValue::new("grpc.target", target)];
         let parent = Context::current();
         let inside = self
             .traces

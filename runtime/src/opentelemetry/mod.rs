@@ -73,7 +73,7 @@ pub use server::ServerTelemetry;
 /// What the instruments and tracers are of.
 const SCOPE: &str = "callwright";
 
-type TargetFilter = dyn Fn(&str) -> bool + Send + Sync;
+type Filter = dyn Fn(&str) -> bool + Send + Sync;
 
 /// Makes interceptors that tell OpenTelemetry of calls.
 #[derive(Clone, Default)]
@@ -81,7 +81,8 @@ pub struct OpenTelemetry {
     client: Option<Arc<ClientInstruments>>,
     server: Option<Arc<ServerInstruments>>,
     traces: Traces,
-    targets: Option<Arc<TargetFilter>>,
+    targets: Option<Arc<Filter>>,
+    methods: Option<Arc<Filter>>,
 }
 
 /// What traces are made with.
@@ -123,9 +124,16 @@ impl OpenTelemetry {
         self
     }
 
+    /// Has a client's `grpc.method` be `other` for methods that `filter` says no to, by `package.Service/Method`: for what passes on
+    /// calls of methods that strangers name.
+    pub fn method_filter(mut self, filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.methods = Some(Arc::new(filter));
+        self
+    }
+
     /// For [`ChannelBuilder::interceptor`](crate::ChannelBuilder::interceptor).
     pub fn client(&self) -> ClientTelemetry {
-        ClientTelemetry::new(self.client.clone(), self.traces.clone(), self.targets.clone())
+        ClientTelemetry::new(self.client.clone(), self.traces.clone(), [self.targets.clone(), self.methods.clone()])
     }
 
     /// For [`ServerBuilder::interceptor`](crate::ServerBuilder::interceptor).

@@ -11,7 +11,7 @@ use super::bind::{Checked, ListenAddress, Source};
 use super::http_service::HttpService;
 use super::interceptor::{AnyInterceptor, ServerInterceptor};
 use super::lifetime::Limits;
-use super::method_limits::{MethodLimits, NamedLimits};
+use super::method_limits::{self, MethodLimits, NamedLimits};
 use super::methods::{Methods, Service};
 use super::running::RunningServer;
 use crate::call::MessageSettings;
@@ -117,6 +117,14 @@ pub enum BindError {
         name: String,
         /// What there is.
         help: String,
+    },
+    /// Something is set that is not the server's to see to inside of an HTTP server.
+    #[error("{setting} is set, which an HTTP server that is there already sees to: {help}")]
+    HttpServer {
+        /// What was set.
+        setting: &'static str,
+        /// What to do in its place.
+        help: &'static str,
     },
 }
 
@@ -417,6 +425,15 @@ impl ServerBuilder {
     /// [`BindError`] when a setting cannot be used.
     #[cfg(feature = "http-service")]
     pub fn into_http_service(mut self) -> Result<HttpService, BindError> {
+        if !self.settings.serve.credentials.is_insecure() {
+            return Err(BindError::HttpServer {
+                setting: "credentials",
+                help: "give its certificates to the HTTP server",
+            });
+        }
+        if !self.sources.is_empty() {
+            return Err(BindError::HttpServer { setting: "listen", help: "have the HTTP server listen there" });
+        }
         self.check_settings()?;
         self.methods.intercept_all(&self.interceptors);
         Ok(HttpService::new(self.settings, self.methods))
@@ -431,6 +448,9 @@ impl ServerBuilder {
         self.settings.messages.compressors.check(self.settings.messages.compression)?;
         if let Some(name) = self.methods.duplicate() {
             return Err(BindError::DuplicateService(name.to_owned()));
+        }
+        for interceptor in self.interceptors.iter().chain(self.methods.all_interceptors()) {
+            interceptor.names().into_iter().try_for_each(|name| method_limits::check_served(name, &self.methods))?;
         }
         self.method_limits.apply(&mut self.methods, &self.settings.messages)
     }

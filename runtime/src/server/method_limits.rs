@@ -72,9 +72,7 @@ impl NamedLimits {
     /// [`BindError::UnknownMethod`] for a name that is not served.
     pub(super) fn apply(&self, methods: &mut Methods, server: &MessageSettings) -> Result<(), BindError> {
         for (name, _) in &self.0 {
-            if !methods.paths().any(|path| is_of(name, path)) {
-                return Err(unknown(name, methods));
-            }
+            check_served(name, methods)?;
         }
         for (path, handler) in methods.handlers_mut() {
             let method = path.and_then(|path| self.find(path.trim_start_matches('/')));
@@ -91,6 +89,14 @@ impl NamedLimits {
     fn find(&self, name: &str) -> Option<MethodLimits> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, limits)| *limits)
     }
+}
+
+/// Whether a service or a method is served.
+///
+/// # Errors
+/// [`BindError::UnknownMethod`] if it is not.
+pub(super) fn check_served(name: &str, methods: &Methods) -> Result<(), BindError> {
+    if methods.paths().any(|path| is_of(name, path)) { Ok(()) } else { Err(unknown(name, methods)) }
 }
 
 /// The service in a path, `/package.Service/Method`.

@@ -175,6 +175,11 @@ impl Methods {
         self.handlers.keys().map(String::as_str)
     }
 
+    /// Those that services have brought with them, each as often as it is around a method.
+    pub(super) fn all_interceptors(&self) -> impl Iterator<Item = &Arc<dyn AnyInterceptor>> {
+        self.handlers.values().flat_map(|handler| handler.interceptors.iter())
+    }
+
     /// What is around the calls of methods that are not served.
     pub(super) fn interceptors(&self) -> &Chain {
         &self.unserved

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use futures_core::Stream;
 
 use super::exchange::Exchange;
 use super::interceptor::Each;
@@ -48,6 +50,21 @@ impl<T: Send + 'static> Responses<T> {
         self.flush().await?;
         (self.rest, self.event) = self.encode(&message, self.exchange.begin_message()?)?;
         self.flush().await
+    }
+
+    /// Sends all messages of a stream, up to its end or its first error. In place of a loop over [`send`](Self::send).
+    ///
+    /// # Errors
+    /// The stream's own error, or as [`send`](Self::send).
+    pub async fn send_all<E: Into<Status>>(
+        &mut self,
+        messages: impl Stream<Item = Result<T, E>>,
+    ) -> Result<(), Status> {
+        let mut messages = pin!(messages);
+        while let Some(message) = poll_fn(|cx| messages.as_mut().poll_next(cx)).await {
+            self.send(message.map_err(Into::into)?).await?;
+        }
+        Ok(())
     }
 
     /// Sends what is left of the last message.

@@ -1,7 +1,7 @@
 //! What is no call, and what cannot be served.
 
 use bytes::Bytes;
-use callwright::{BindError, Compression, MethodLimits, Server};
+use callwright::{BindError, Compression, MethodLimits, Server, ServerCredentials};
 use callwright_tests::support::Echo;
 use http::{Request, Version};
 use http_body_util::{Empty, Full};
@@ -17,6 +17,26 @@ async fn http_1_is_told_that_grpc_needs_http_2() {
     let answer = call(&service, request).await;
     assert_eq!(answer.status, 505);
     assert!(answer.body.starts_with(b"gRPC needs HTTP/2"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_call_is_told_so_over_http_1_too() {
+    let (service, _seen) = echo();
+    let get = Request::get("/favicon.ico").version(Version::HTTP_11).body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(call(&service, get).await.status, 405);
+    let form = Request::post("/form").version(Version::HTTP_11).header("content-type", "text/plain");
+    assert_eq!(call(&service, form.body(Empty::<Bytes>::new()).unwrap()).await.status, 415);
+}
+
+#[test]
+fn what_an_http_server_sees_to_cannot_be_set() {
+    let listens = Server::builder().listen("127.0.0.1:0").into_http_service().unwrap_err().to_string();
+    assert!(listens.starts_with("listen is set") && listens.contains("HTTP server listen there"), "{listens}");
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (chain, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
+    let secure = Server::builder().credentials(ServerCredentials::tls(chain, key).build().unwrap());
+    let secure = secure.into_http_service().unwrap_err().to_string();
+    assert!(secure.starts_with("credentials is set"), "{secure}");
 }
 
 #[tokio::test]

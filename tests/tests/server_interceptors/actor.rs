@@ -8,6 +8,7 @@ use callwright::{
     Streaming,
 };
 use callwright_tests::support::channel_to;
+use futures_util::stream;
 use tokio::sync::mpsc;
 
 const METHODS: [&str; 4] = ["/test.Actor/Unary", "/test.Actor/Down", "/test.Actor/Up", "/test.Actor/Both"];
@@ -60,7 +61,9 @@ impl Actor {
     }
 
     async fn down(&self, responses: &mut Responses<String>, context: &mut ServerContext) -> Result<(), Status> {
-        responses.send("streamed".to_owned()).await?;
+        let breaks = context.invocation_metadata().get("end") == Some("a stream that breaks");
+        let last = breaks.then(|| Err(Status::data_loss("as streamed")));
+        responses.send_all(stream::iter([Ok("streamed".to_owned())].into_iter().chain(last))).await?;
         self.act(context).await.map(drop)
     }
 
@@ -127,16 +130,16 @@ pub(crate) async fn call(channel: &Channel, kind: usize, set: impl Fn(&str) -> V
     let request = || "request".to_owned();
     match kind {
         0 => one(with_metadata!(Call::unary(channel, method, request())).await),
-        1 => stream(with_metadata!(Call::server_streaming(channel, method, request())).await).await,
+        1 => read(with_metadata!(Call::server_streaming(channel, method, request())).await).await,
         2 => {
             let call = with_metadata!(Call::client_streaming(channel, method));
-            one(call.send_all(futures_util::stream::iter([request()])).await)
+            one(call.send_all(stream::iter([request()])).await)
         }
         _ => {
             let (mut sender, replies) = with_metadata!(Call::bidi(channel, method)).start();
             let _ = sender.send(request()).await;
             sender.finish();
-            stream(Ok(replies)).await
+            read(Ok(replies)).await
         }
     }
 }
@@ -148,7 +151,7 @@ fn one(result: Result<String, Status>) -> Got {
     }
 }
 
-async fn stream(replies: Result<Streaming<String>, Status>) -> Got {
+async fn read(replies: Result<Streaming<String>, Status>) -> Got {
     let mut messages = Vec::new();
     let mut replies = match replies {
         Ok(replies) => replies,

@@ -52,6 +52,14 @@ async fn requests_are_seen_from_outside_to_inside_and_responses_back() {
 }
 
 #[tokio::test]
+async fn a_stream_of_responses_that_breaks_ends_its_call_with_its_error() {
+    let (_server, channel, _waiting) = actor::serve(Server::builder()).await;
+    let got = call(&channel, 1, |_| vec![("end", "a stream that breaks".to_owned())]).await;
+    assert_eq!((got.status.code(), got.status.message()), (Code::DataLoss, "as streamed"));
+    assert_eq!(got.messages, ["streamed"]);
+}
+
+#[tokio::test]
 async fn a_message_that_is_refused_ends_its_call() {
     for what in ["request", "response"] {
         let marks = Marks { name: 'a', log: Arc::default(), refuses: Some(what) };

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use callwright::server::interceptor::{
-    BearerAuth, CallSpans, ConcurrencyLimit, Logging, Next, PanicReport, ServerInterceptor,
+    BearerAuth, CallSpans, ConcurrencyLimit, Intercepted, Logging, Next, PanicReport, ServerInterceptor,
 };
 use callwright::{Code, Server, ServerContext, Status};
 use callwright_tests::support::traced::Traced;
@@ -137,6 +137,21 @@ async fn a_limit_of_one_method_leaves_the_others_alone() {
     let codes = [Code::ResourceExhausted, Code::Ok, Code::Ok, Code::Ok];
     for (kind, code) in KINDS.zip(codes) {
         assert_eq!(call(&channel, kind, |_| Vec::new()).await.status.code(), code, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_what_is_not_served_is_a_mistake() {
+    for by_service in [false, true] {
+        let limit = Arc::new(ConcurrencyLimit::new(1).only(["/test.Actor/Unray"]));
+        let (waits, _waiting) = mpsc::unbounded_channel();
+        let actor = actor::Actor { waits };
+        let builder = match by_service {
+            true => Server::builder().add_service(Intercepted::new(actor, limit)),
+            false => Server::builder().add_service(actor).interceptor(limit),
+        };
+        let error = builder.bind("127.0.0.1:0").await.unwrap_err().to_string();
+        assert!(error.contains("test.Actor/Unray") && error.contains("test.Actor/Unary"), "{error}");
     }
 }
 

@@ -81,6 +81,17 @@ pub trait Interceptor: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ResponseMessages, Status>> + Send;
 }
 
+impl<I: Interceptor> Interceptor for Arc<I> {
+    async fn intercept(
+        &self,
+        details: CallDetails,
+        requests: RequestMessages,
+        next: Next<'_>,
+    ) -> Result<ResponseMessages, Status> {
+        Interceptor::intercept(&**self, details, requests, next).await
+    }
+}
+
 /// An interceptor behind a pointer.
 pub(super) trait AnyInterceptor: Send + Sync {
     fn intercept<'a>(&'a self, details: CallDetails, requests: RequestMessages, next: Next<'a>) -> StartedWith<'a>;

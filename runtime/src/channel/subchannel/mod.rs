@@ -27,6 +27,7 @@ use super::opened::{CallRecord, Opened};
 use super::queue::{QueuedCall, Traced};
 use crate::address::Address;
 use crate::call::{ConnectivityState, MessageEvent};
+use crate::metadata;
 use crate::stats::{Moment, SocketStats, SubchannelStats};
 use crate::status::Status;
 use crate::transport::client::{self, Connection};
@@ -182,6 +183,14 @@ impl Subchannel {
             let (tracers, first_size) = match call.trace(line.connection.address()) {
                 Some(Traced { tracers, metadata, first_size }) => {
                     metadata.append_to(&mut head.headers);
+                    if !metadata.is_empty()
+                        && let Err(error) = metadata::check_size(head.size(), line.connection.header_limit())
+                    {
+                        let status = Status::from(error);
+                        tracers.ended(&status);
+                        refused = Some(Err(status));
+                        break;
+                    }
                     (tracers, first_size)
                 }
                 None => Default::default(),

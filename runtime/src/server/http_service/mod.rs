@@ -32,7 +32,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | HTTP/1 | 505: gRPC's trailers need HTTP/2. Browsers and others without it speak gRPC-Web (feature `grpc-web`) |
+//! | a call over HTTP/1 | 505: gRPC's trailers need HTTP/2. Browsers and others without it speak gRPC-Web (feature `grpc-web`) |
 //! | another method than POST | 405 |
 //! | another content type than `application/grpc` or `application/grpc+proto` | 415 |
 //! | headers of more than 16 KiB ([`max_metadata_size`](crate::ServerBuilder::max_metadata_size)) | 431 |
@@ -52,7 +52,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response, StatusCode, Version};
+use http::{Extensions, Method, Request, Response, StatusCode, Version, header};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
@@ -63,6 +63,7 @@ use super::connection::Client;
 use super::methods::{Methods, OnShutdown};
 use super::request::Requested;
 use super::shared::Shared;
+use crate::call::{ContentType, content_type};
 use crate::stats::{Connected, Moment, ServerStats};
 use crate::status::Status;
 use crate::transport::Address;
@@ -104,8 +105,8 @@ impl HttpService {
     }
 
     /// Stops gracefully: calls that come from now on end in UNAVAILABLE, those under way have `grace` to end, and what is left then
-    /// ends in UNAVAILABLE too. The HTTP server is not told: it has a shutdown of its own, which this may come before or go along
-    /// with.
+    /// ends in UNAVAILABLE too. The HTTP server is not told: its own shutdown, which tells clients to go elsewhere with their next
+    /// calls, has to begin first, or at the same time. Until then they go on calling here.
     ///
     /// Services that asked to know ([`Methods::on_shutdown`](crate::server::Methods::on_shutdown)) are told first: the
     /// health service says NOT_SERVING to all who watch.
@@ -195,8 +196,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let is_call = request.method() == Method::POST
+            && content_type(request.headers().get(header::CONTENT_TYPE)) == ContentType::Grpc;
         match request.version() {
-            Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11 => {
+            // What is no call of gRPC is told so, of whatever version it is.
+            Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11 if is_call => {
                 let why = "gRPC needs HTTP/2: HTTP/1 does not carry its trailers\n";
                 ResponseFuture::ready(refusal(StatusCode::HTTP_VERSION_NOT_SUPPORTED, why))
             }

@@ -54,7 +54,8 @@ impl ConcurrencyLimit {
         self
     }
 
-    /// Counts calls of these alone: services (`package.Service`) or methods (`package.Service/Method`). All unless set.
+    /// Counts calls of these alone: services (`package.Service`) or methods (`package.Service/Method`). All unless set. One that is
+    /// not served is an error when the server starts.
     pub fn only<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.only = Some(Selection::new(names));
         self
@@ -88,5 +89,9 @@ impl ServerInterceptor for ConcurrencyLimit {
         // It is never closed.
         let _turn = self.turns.acquire().await.map_err(|_| self.full())?;
         next.run(context).await
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.only.as_ref().map(Selection::names).unwrap_or_default()
     }
 }

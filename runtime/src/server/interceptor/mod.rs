@@ -106,16 +106,37 @@ pub trait ServerInterceptor: Send + Sync + 'static {
     /// The status that the call ends with.
     fn intercept(&self, context: &mut ServerContext, next: Next<'_>)
     -> impl Future<Output = Result<(), Status>> + Send;
+
+    /// The services (`package.Service`) and methods (`package.Service/Method`) that it is set up for by name: one that is not served
+    /// is a mistake that the server tells of when it starts ([`BindError::UnknownMethod`](crate::BindError::UnknownMethod)).
+    fn names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+impl<I: ServerInterceptor> ServerInterceptor for Arc<I> {
+    async fn intercept(&self, context: &mut ServerContext, next: Next<'_>) -> Result<(), Status> {
+        ServerInterceptor::intercept(&**self, context, next).await
+    }
+
+    fn names(&self) -> Vec<&str> {
+        ServerInterceptor::names(&**self)
+    }
 }
 
 /// An interceptor behind a pointer.
 pub(super) trait AnyInterceptor: Send + Sync {
     fn intercept<'a>(&'a self, context: &'a mut ServerContext, next: Next<'a>) -> Handled<'a, ()>;
+    fn names(&self) -> Vec<&str>;
 }
 
 impl<I: ServerInterceptor> AnyInterceptor for I {
     fn intercept<'a>(&'a self, context: &'a mut ServerContext, next: Next<'a>) -> Handled<'a, ()> {
         Box::pin(ServerInterceptor::intercept(self, context, next))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        ServerInterceptor::names(self)
     }
 }
 

@@ -13,6 +13,10 @@ impl Selection {
         Selection(names.into_iter().map(without_slash).collect())
     }
 
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+
     /// Whether a method is named, or its service is.
     pub(super) fn has(&self, path: &str) -> bool {
         let method = path.strip_prefix('/').unwrap_or(path);
