@@ -125,7 +125,7 @@ async fn a_response_that_ends_early_lets_go_of_the_request() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_calls_and_takes_no_new_ones() {
+async fn a_shutdown_serves_what_comes_while_it_waits_and_nothing_behind_it() {
     let (service, _seen) = echo();
     let (requests, body) = sent();
     requests.send(Ok(message("one".to_owned()))).await.unwrap();
@@ -137,13 +137,15 @@ async fn a_shutdown_waits_for_calls_and_takes_no_new_ones() {
         async move { service.shutdown(Duration::from_secs(3600)).await }
     });
     tokio::task::yield_now().await;
-    assert_eq!(call(&service, say("hello")).await.grpc_status().0, 14);
+    // Its client has not heard of the end.
+    assert_eq!(call(&service, say("hello")).await.grpc_status().0, 0);
     assert!(!shutdown.is_finished());
     requests.send(Ok(message("two".to_owned()))).await.unwrap();
     assert!(next(&mut replies).await.is_some());
     drop(requests);
     assert_eq!(next(&mut replies).await.unwrap().into_trailers().unwrap()["grpc-status"], "0");
     shutdown.await.unwrap();
+    assert_eq!(call(&service, say("hello")).await.grpc_status().0, 14);
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,7 +37,7 @@
 //! | another content type than `application/grpc` or `application/grpc+proto` | 415 |
 //! | headers of more than 16 KiB ([`max_metadata_size`](crate::ServerBuilder::max_metadata_size)) | 431 |
 //! | a method that is not served | UNIMPLEMENTED |
-//! | one that comes after [`HttpService::shutdown`] | UNAVAILABLE |
+//! | one that comes after the end of [`HttpService::shutdown`] | UNAVAILABLE |
 
 mod body;
 mod future;
@@ -104,17 +104,18 @@ impl HttpService {
         HttpService { inner: Arc::new(Inner { shared, connected, lingering, draining, under_way, on_shutdown }) }
     }
 
-    /// Stops gracefully: calls that come from now on end in UNAVAILABLE, those under way have `grace` to end, and what is left then
-    /// ends in UNAVAILABLE too. The HTTP server is not told: its own shutdown, which tells clients to go elsewhere with their next
-    /// calls, has to begin first, or at the same time. Until then they go on calling here.
+    /// Stops gracefully: calls under way, and those that still come, have `grace` to end; what is left then, and what comes after the
+    /// end, ends in UNAVAILABLE. The HTTP server is not told: its own shutdown is what has clients go elsewhere with their next calls,
+    /// and no call is lost where that begins before this or at the same time.
     ///
     /// Services that asked to know ([`Methods::on_shutdown`](crate::server::Methods::on_shutdown)) are told first: the
     /// health service says NOT_SERVING to all who watch.
     pub async fn shutdown(&self, grace: Duration) {
         let callbacks = std::mem::take(&mut *self.inner.on_shutdown.lock().unwrap_or_else(PoisonError::into_inner));
         callbacks.into_iter().for_each(|callback| callback());
+        let ended = tokio::time::timeout(grace, self.inner.under_way.closed()).await;
         self.inner.draining.store(true, Ordering::SeqCst);
-        if tokio::time::timeout(grace, self.inner.under_way.closed()).await.is_err() {
+        if ended.is_err() {
             self.inner.shared.stopped.send_replace(true);
             self.inner.under_way.closed().await;
         }
