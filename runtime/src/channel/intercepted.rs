@@ -283,8 +283,9 @@ async fn add_credentials(channel: &Channel, details: &mut CallDetails) -> Result
         return Ok(());
     }
     let call = CallContext::new(core.authority().to_str().unwrap_or_default(), details.method.clone());
+    let is_private = core.settings().connect.is_secure() || core.target().is_local();
     for credentials in all {
-        let added = metadata_for(&*credentials, &call, core.settings().connect.is_secure()).await?;
+        let added = metadata_for(&*credentials, &call, is_private).await?;
         details.metadata.extend(added);
     }
     Ok(())

@@ -92,6 +92,16 @@ impl Target {
         Ok(target)
     }
 
+    /// Whether it leads to this machine by Unix sockets, or to this process, and nowhere else whatever is looked up.
+    pub(super) fn is_local(&self) -> bool {
+        match &self.meaning {
+            Meaning::Addresses(addresses) => addresses
+                .iter()
+                .all(|address| matches!(address, Address::Unix(_) | Address::UnixAbstract(_) | Address::Inproc(_))),
+            Meaning::Name { .. } | Meaning::Custom(..) => false,
+        }
+    }
+
     /// The target with its scheme, where it was given without one.
     pub(super) fn canonical(&self) -> &Arc<str> {
         &self.canonical

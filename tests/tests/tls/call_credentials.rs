@@ -97,6 +97,19 @@ async fn what_is_secret_does_not_go_over_plaintext() {
 }
 
 #[tokio::test]
+async fn what_is_secret_goes_over_unix_sockets_and_within_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", folder.path().join("socket").display());
+    for address in [socket.as_str(), "inproc:"] {
+        let server = Server::builder().add_service(Asked).bind(address).await.unwrap();
+        let local = channel(&server.local_addr().to_string());
+        let local = local.call_credentials(BearerToken::new("secret").unwrap()).build().unwrap();
+        let seen = Call::unary(&local, ASK, "authorization".to_owned()).await.unwrap();
+        assert!(seen.contains("Bearer secret"), "{address} {seen}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_that_fail_or_hang_end_their_call() {
     let authority = Authority::new("call credentials");
     let server = server(&authority).await;

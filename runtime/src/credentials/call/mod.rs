@@ -49,8 +49,9 @@ pub trait CallCredentials: fmt::Debug + Send + Sync + 'static {
         call: &'a CallContext,
     ) -> Pin<Box<dyn Future<Output = Result<Metadata, Status>> + Send + 'a>>;
 
-    /// Whether they may go over an encrypted connection only, as what is secret must: so unless said otherwise. A call on a
-    /// plaintext connection ends in UNAUTHENTICATED then.
+    /// Whether they may go over connections only that nobody else can read, as what is secret must: so unless said otherwise.
+    /// Those are TLS, and the targets `unix:`, `unix-abstract:` and `inproc:`, as gRPC's local credentials have it. A call on
+    /// another connection ends in UNAUTHENTICATED then.
     fn requires_tls(&self) -> bool {
         true
     }
@@ -84,7 +85,7 @@ impl CallContext {
     }
 }
 
-/// The metadata that credentials add to a call on a connection that is encrypted, or is not.
+/// The metadata that credentials add to a call on a connection that nobody else can read, or that others can.
 ///
 /// # Errors
 /// UNAUTHENTICATED for credentials that require TLS on a connection without it. What the credentials failed with, unless
@@ -92,9 +93,9 @@ impl CallContext {
 pub(crate) async fn metadata_for(
     credentials: &dyn CallCredentials,
     call: &CallContext,
-    is_encrypted: bool,
+    is_private: bool,
 ) -> Result<Metadata, Status> {
-    if credentials.requires_tls() && !is_encrypted {
+    if credentials.requires_tls() && !is_private {
         return Err(Status::unauthenticated(format!(
             "the credentials of the call to {} may not go over a plaintext connection: set ChannelCredentials::tls()",
             call.method
