@@ -47,7 +47,8 @@ async fn many_large_calls_at_once_go_through_one_connection() {
 async fn the_name_has_to_be_in_the_certificate() {
     let authority = Authority::new("a root");
     let server = serve(tls(&authority.server(&["greeter.example", "*.other.example"]))).await;
-    let reason = "the server's certificate is not valid for the name \"localhost\": it is for";
+    let reason = "the server's certificate is not valid for the name \"localhost\": it is for greeter.example, \
+                  *.other.example: set server_name";
     refused_at(&to(&server, trusting(&authority)), "TLS", reason).await;
     for name in ["greeter.example", "a.other.example"] {
         let channel = to(&server, trusting(&authority).server_name(name));
@@ -63,8 +64,10 @@ async fn an_ip_address_is_a_name_too() {
     let authority = Authority::new("a root");
     let server = serve(tls(&authority.server(&["127.0.0.1"]))).await;
     let address = server.local_addr().to_string();
-    let channel = channel(&address).credentials(trusting(&authority).build().unwrap()).build().unwrap();
-    assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+    let named = channel(&address).credentials(trusting(&authority).build().unwrap()).build().unwrap();
+    assert_eq!(say(&named, "hello").await.unwrap(), "hello");
+    let other = to(&server, trusting(&authority).server_name("127.0.0.2"));
+    refused_at(&other, "TLS", "not valid for the name \"127.0.0.2\": it is for 127.0.0.1: set server_name").await;
 }
 
 #[tokio::test]
@@ -145,6 +148,7 @@ async fn a_plaintext_server_does_not_speak_tls() {
     let server = Server::builder().add_service(echo).bind("127.0.0.1:0").await.unwrap();
     let channel = to(&server, trusting(&Authority::new("a root")));
     refused_at(&channel, "TLS", "the server does not speak TLS").await;
+    refused_at(&channel, "TLS", "in plaintext, set its credentials to ChannelCredentials::insecure()").await;
 }
 
 #[tokio::test]

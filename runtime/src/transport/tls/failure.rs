@@ -65,7 +65,12 @@ fn is_close(error: &io::Error) -> bool {
 fn spell(error: &TlsError, name: Option<&ServerName<'_>>) -> String {
     match error {
         TlsError::InvalidCertificate(problem) => format!("the server's certificate {}", certificate(problem, name)),
-        TlsError::InvalidMessage(_) => format!("the server does not speak TLS ({error})"),
+        TlsError::InvalidMessage(_) => {
+            format!(
+                "the server does not speak TLS ({error}): where it is to be reached in plaintext, set its credentials to \
+                 ChannelCredentials::insecure()"
+            )
+        }
         TlsError::NoApplicationProtocol | TlsError::AlertReceived(AlertDescription::NoApplicationProtocol) => {
             "the server speaks TLS, and refuses HTTP/2 in it (ALPN \"h2\")".to_owned()
         }
@@ -77,6 +82,18 @@ fn spell(error: &TlsError, name: Option<&ServerName<'_>>) -> String {
     }
 }
 
+/// What helps where a server is reached by another name than its certificate has.
+const TO_DO: &str = ": set server_name to a name that it is for, if this is the server that is wanted";
+
+/// The names as people write them. rustls gives each as its `Debug`: `DnsName("localhost")`, `IpAddress(127.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"').to_owned()
+    };
+    presented.iter().map(bare).collect::<Vec<_>>().join(", ")
+}
+
 fn certificate(problem: &CertificateError, name: Option<&ServerName<'_>>) -> String {
     let wanted = || name.map_or_else(String::new, |name| format!(" {:?}", name.to_str()));
     match problem {
@@ -84,9 +101,9 @@ fn certificate(problem: &CertificateError, name: Option<&ServerName<'_>>) -> Str
             format!("is not valid for the name{}: it names nobody (it has no subject alternative name)", wanted())
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("is not valid for the name{}: it is for {}", wanted(), presented.join(", "))
+            format!("is not valid for the name{}: it is for {}{}", wanted(), names(presented), TO_DO)
         }
-        CertificateError::NotValidForName => format!("is not valid for the name{}", wanted()),
+        CertificateError::NotValidForName => format!("is not valid for the name{}{TO_DO}", wanted()),
         CertificateError::UnknownIssuer => {
             "is signed by an unknown issuer: set root_certificates to the one that signed it".to_owned()
         }
