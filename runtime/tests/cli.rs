@@ -4,8 +4,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use callwright::dynamic::{DynamicMessage, Loader, Module, Value};
-use callwright::{Address, Server, Status};
+use callwright::dynamic::{DynamicMessage, Loader, Module, Value, to_json};
+use callwright::{Address, ClientCertificates, Server, ServerCredentials, Status};
 
 const ECHO: &str = r#"
 syntax = "proto3";
@@ -38,6 +38,26 @@ impl Fixture {
         Fixture { _runtime: runtime, address: server.local_addr().clone(), folder }
     }
 
+    /// The same over TLS, for clients that prove who they are; the files `ca.pem`, `cert.pem` and `key.pem` are what a
+    /// client needs.
+    fn secure() -> Fixture {
+        let mut echo = Fixture::new();
+        let server = certificate(&["localhost"]);
+        let client = certificate(&["client.example"]);
+        for (name, pem) in [("ca.pem", &server.0), ("cert.pem", &client.0), ("key.pem", &client.1)] {
+            std::fs::write(echo.folder.path().join(name), pem).unwrap();
+        }
+        let credentials = ServerCredentials::tls(&server.0, &server.1)
+            .client_root_certificates(&client.0)
+            .client_certificates(ClientCertificates::Require)
+            .build()
+            .unwrap();
+        let module = Loader::new().include(echo.folder.path()).load(&["echo.proto"]).unwrap();
+        let server = Server::builder().add_service(servicer(&module)).credentials(credentials).bind("127.0.0.1:0");
+        echo.address = echo._runtime.block_on(server).unwrap().local_addr().clone();
+        echo
+    }
+
     fn run(&self, arguments: &[&str], stdin: &str) -> Output {
         let address = self.address.to_string();
         let arguments = arguments.iter().map(|word| if *word == "TARGET" { &address } else { *word });
@@ -67,6 +87,43 @@ impl Fixture {
         assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
+}
+
+/// A certificate that is its own authority, and its key, as PEM.
+fn certificate(names: &[&str]) -> (String, String) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// A reflection service for who has the token, as of a server that wants it of all calls.
+fn guarded_reflection(described: &Module) -> callwright::dynamic::DynamicServicer {
+    let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
+    let reflection = Loader::new().include(protos).load(&["grpc/reflection/v1/reflection.proto"]).unwrap();
+    let response = "grpc.reflection.v1.ServerReflectionResponse";
+    let services = r#"{"listServicesResponse": {"service": [{"name": "echo.Echo"}]}}"#;
+    let services = reflection.new_message(response, services).unwrap();
+    let file = described.pool().get_file_by_name("echo.proto").unwrap().encode_to_vec();
+    let file = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, file);
+    let file = format!(r#"{{"fileDescriptorResponse": {{"fileDescriptorProto": ["{file}"]}}}}"#);
+    let file = reflection.new_message(response, file).unwrap();
+    reflection.servicer("grpc.reflection.v1.ServerReflection").unwrap().all_others(
+        move |_, mut questions, answers, context| {
+            let (services, file) = (services.clone(), file.clone());
+            Box::pin(async move {
+                let metadata = context.invocation_metadata();
+                if metadata.get("authorization") != Some("Bearer x") || metadata.get_bin("id-bin") != Some(&b"abc"[..])
+                {
+                    return Err(Status::unauthenticated("no token"));
+                }
+                while let Some(question) = questions.message().await? {
+                    let lists = to_json(&question).contains("listServices");
+                    answers.send(if lists { services.clone() } else { file.clone() }).await?;
+                }
+                Ok(())
+            })
+        },
+    )
 }
 
 fn servicer(module: &Module) -> callwright::dynamic::DynamicServicer {
@@ -247,4 +304,59 @@ fn the_timeout_is_of_the_questions_to_the_server_too() {
             assert!(code == 64 + 4 && said.contains("describe its services in time"), "{code}: {said}");
         }
     }
+}
+
+#[test]
+fn headers_go_to_the_reflection_service_too() {
+    let mut echo = Fixture::new();
+    let module = Loader::new().include(echo.folder.path()).load(&["echo.proto"]).unwrap();
+    let server = Server::builder().add_service(servicer(&module)).add_service(guarded_reflection(&module));
+    echo.address = echo._runtime.block_on(server.bind("127.0.0.1:0")).unwrap().local_addr().clone();
+    let token = ["-H", "authorization: Bearer x", "-H", "id-bin: YWJj", "-H", "k: v"];
+    assert_eq!(echo.ok(&[&["list", "TARGET"], &token[..]].concat(), ""), "echo.Echo\n");
+    assert!(echo.ok(&[&["describe", "TARGET", "echo.Mood"], &token[..]].concat(), "").contains("WILD = 1"));
+    // The call itself has them once.
+    let call = ["call", "TARGET", "echo.Echo/Say", "-d", r#"{"text": "metadata"}"#];
+    assert_eq!(echo.ok(&[&call, &token[..]].concat(), ""), "{\"text\":\"v\"}\n");
+    let (code, said) = echo.fails(&["list", "TARGET"], "");
+    assert!(code == 64 + 16 && said.contains("no token"), "{code}: {said}");
+    for (header, why) in [("id-bin: ?", "id-bin is not base64"), ("a b: c", "a b")] {
+        let (code, said) = echo.fails(&["list", "TARGET", "-H", header], "");
+        assert!(code == 64 + 3 && said.contains(why), "{code}: {said}");
+    }
+}
+
+#[test]
+fn a_server_with_an_authority_of_its_own_is_reached_and_so_is_one_that_asks_for_a_certificate() {
+    let echo = Fixture::secure();
+    let call = ["call", "TARGET", "echo.Echo/Say", "--proto", "echo.proto", "-d", r#"{"text": "hi"}"#];
+    let roots = ["--cacert", "ca.pem"];
+    let name = ["--server-name", "localhost"];
+    let identity = ["--cert", "cert.pem", "--key", "key.pem"];
+    let all = [&call[..], &roots, &name, &identity].concat();
+    assert_eq!(echo.ok(&all, ""), "{\"text\":\"hi\"}\n");
+
+    for (rest, why) in [
+        (vec![], "the server speaks TLS, and the channel does not: give --tls, or --cacert FILE"),
+        ([&roots[..], &identity].concat(), "it is for localhost: give --server-name"),
+        ([&name[..], &identity].concat(), "give --cacert with the one that signed it"),
+        ([&roots[..], &name].concat(), "a certificate of the client (--cert and --key)"),
+    ] {
+        let (code, said) = echo.fails(&[&call[..], &rest].concat(), "");
+        assert!(code == 64 + 14 && said.contains(why), "{rest:?}: {code}: {said}");
+    }
+    for (rest, why) in [
+        (["--cacert", "nope.pem", "--tls"].to_vec(), "nope.pem"),
+        (["--cert", "nope.pem", "--key", "key.pem"].to_vec(), "nope.pem"),
+        (["--cert", "cert.pem", "--key", "echo.proto"].to_vec(), "echo.proto"),
+        (["--server-name", "a b"].to_vec(), "\"a b\" is no name of a server"),
+    ] {
+        let (code, said) = echo.fails(&[&["list", "TARGET"], &rest[..]].concat(), "");
+        assert!(code == 64 + 3 && said.contains(why), "{rest:?}: {code}: {said}");
+    }
+    let (code, said) = echo.fails(&["list", "TARGET", "--cert", "cert.pem"], "");
+    assert!(code == 2 && said.contains("--cert is given without --key"), "{code}: {said}");
+    let plain = Fixture::new();
+    let (code, said) = plain.fails(&["list", "TARGET", "--tls"], "");
+    assert!(code == 64 + 14 && said.contains("does not speak TLS") && said.contains("give none of --tls"), "{said}");
 }

@@ -22,6 +22,15 @@ Where the protos come from (the server's reflection service, unless said otherwi
   --descriptor-set FILE    a serialized FileDescriptorSet that holds all imports
   --reflect                the server's reflection service
 
+How the server is reached (any of these means TLS, and so does the target https://host:port):
+  --tls                    TLS, with the root certificates of the system
+  --cacert FILE            trusts servers whose certificate one of these (PEM) has signed, in place of the system's
+  --cert FILE, --key FILE  proves who the client is (mutual TLS): its certificate and private key, as PEM
+  --server-name NAME       the name that the server's certificate is for, where it is not the target's
+
+  -H, --header 'KEY: VAL'  adds metadata to all calls, those to the reflection service too; the value of a key that ends
+                           in -bin is base64
+
 call:
   -d, --data JSON          the request, or several of them for a method that streams its requests; @FILE reads a file,
                            @- reads all of stdin. Without it a method of one request gets {}, and one that streams its
@@ -29,7 +38,6 @@ call:
   --wait-for-ready         waits for a server that is not there yet
   --timeout DURATION       the deadline of the whole call: 5s, 500ms, 2m
   --compression NAME       compresses the requests: gzip, deflate, zstd, identity
-  -H, --header 'KEY: VAL'  adds metadata; the value of a key that ends in -bin is base64
   --max-message-size N     takes responses of up to N bytes (default: 4194304)
   -v, --verbose            says on stderr what happens: states, metadata
 
@@ -87,6 +95,23 @@ pub(crate) struct Query {
     pub(crate) options: Options,
 }
 
+/// How connections are secured.
+#[derive(Debug, Default)]
+pub(crate) struct Tls {
+    pub(crate) asked: bool,
+    pub(crate) cacert: Option<PathBuf>,
+    /// The certificate, and its key.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+    pub(crate) server_name: Option<String>,
+}
+
+impl Tls {
+    /// Whether anything asks for TLS.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.asked || self.cacert.is_some() || self.identity.is_some() || self.server_name.is_some()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) data: Option<String>,
@@ -94,6 +119,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) compression: Option<Compression>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) tls: Tls,
     pub(crate) max_message_size: Option<usize>,
     pub(crate) verbose: bool,
 }
@@ -102,6 +128,7 @@ impl Arguments {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, lexopt::Error> {
         let mut parser = Parser::from_iter(arguments);
         let (mut words, mut source, mut options) = (Vec::new(), Source::default(), Options::default());
+        let (mut certificate, mut key) = (None, None);
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Arguments { task: Task::Help }),
@@ -114,6 +141,11 @@ impl Arguments {
                 Arg::Long("timeout") => options.timeout = Some(parser.value()?.parse_with(duration)?),
                 Arg::Long("compression") => options.compression = Some(parser.value()?.parse_with(compression)?),
                 Arg::Short('H') | Arg::Long("header") => options.headers.push(parser.value()?.parse_with(header)?),
+                Arg::Long("tls") => options.tls.asked = true,
+                Arg::Long("cacert") => options.tls.cacert = Some(parser.value()?.into()),
+                Arg::Long("cert") => certificate = Some(parser.value()?.into()),
+                Arg::Long("key") => key = Some(parser.value()?.into()),
+                Arg::Long("server-name") => options.tls.server_name = Some(parser.value()?.string()?),
                 Arg::Long("max-message-size") => options.max_message_size = Some(parser.value()?.parse()?),
                 Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
                 Arg::Value(word) => words.push(word.string()?),
@@ -126,6 +158,12 @@ impl Arguments {
         if source.descriptor_set.is_some() && !source.protos.is_empty() {
             return Err("--proto and --descriptor-set exclude each other".into());
         }
+        options.tls.identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (Some(_), None) => return Err("--cert is given without --key: a certificate needs its private key".into()),
+            (None, Some(_)) => return Err("--key is given without --cert: a key needs its certificate".into()),
+            (None, None) => None,
+        };
         Ok(Arguments { task: task(words, source, options)? })
     }
 }
@@ -232,6 +270,8 @@ mod tests {
             ("callwright call h:1 a.B/C -H novalue", "no header"),
             ("callwright call h:1 a.B/C --reflect --proto p", "exclude each other"),
             ("callwright call h:1 a.B/C --wait", "--wait"),
+            ("callwright list h:1 --cert c.pem", "--cert is given without --key"),
+            ("callwright list h:1 --key k.pem", "--key is given without --cert"),
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.contains(why), "{line}: {error}");

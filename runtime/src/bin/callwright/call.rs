@@ -9,12 +9,13 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::arguments::{Call, Options};
+use crate::channel;
 use crate::failure::Failure;
 use crate::output;
 use crate::source;
 
 pub(crate) async fn run(call: Call) -> Result<(), Failure> {
-    let channel = Channel::new(&call.target)?;
+    let channel = channel::open(&call.target, &call.options)?;
     report_states(&channel, call.options.verbose);
     let deadline = source::deadline(&call.options);
     let module = source::load(&call.source, Some(&channel), &call.options, deadline).await?;
@@ -22,18 +23,18 @@ pub(crate) async fn run(call: Call) -> Result<(), Failure> {
     let data = call.options.data.as_deref().map(read_data).transpose()?;
     match method.kind() {
         MethodKind::Unary => {
-            let response = configure(method.call(one(data)), &call.options, deadline)?.send().await?;
+            let response = configure(method.call(one(data)), &call.options, deadline).send().await?;
             report_metadata(&call.options, "initial", response.initial_metadata());
             output::line(to_json(response.message()))?;
             report_metadata(&call.options, "trailing", response.trailing_metadata());
             Ok(())
         }
         MethodKind::ServerStreaming => {
-            let responses = configure(method.server_streaming(one(data)), &call.options, deadline)?.await?;
+            let responses = configure(method.server_streaming(one(data)), &call.options, deadline).await?;
             print_all(responses, &call.options).await
         }
         MethodKind::ClientStreaming => {
-            let (requests, reply) = configure(method.client_streaming(), &call.options, deadline)?.start();
+            let (requests, reply) = configure(method.client_streaming(), &call.options, deadline).start();
             let (sent, response) = tokio::join!(send_all(&method, requests, data), reply.response());
             let response = response.map_err(|status| sent.err().unwrap_or(Failure::from(status)))?;
             output::line(to_json(response.message()))?;
@@ -41,7 +42,7 @@ pub(crate) async fn run(call: Call) -> Result<(), Failure> {
             Ok(())
         }
         MethodKind::Bidi => {
-            let (requests, responses) = configure(method.bidi(), &call.options, deadline)?.start();
+            let (requests, responses) = configure(method.bidi(), &call.options, deadline).start();
             let sending = tokio::spawn(async move { send_all(&method, requests, data).await });
             let printed = print_all(responses, &call.options).await;
             // A server that is done needs no more of stdin. What broke while that was read says more than CANCELLED.
@@ -63,7 +64,7 @@ fn configure<K, Req: 'static, Res: 'static>(
     mut call: callwright::Call<K, Req, Res>,
     options: &Options,
     deadline: Option<Instant>,
-) -> Result<callwright::Call<K, Req, Res>, Failure> {
+) -> callwright::Call<K, Req, Res> {
     call = call.wait_for_ready(options.wait_for_ready);
     if let Some(deadline) = deadline {
         call = call.deadline(deadline);
@@ -74,16 +75,7 @@ fn configure<K, Req: 'static, Res: 'static>(
     if let Some(bytes) = options.max_message_size {
         call = call.max_receive_message_size(bytes);
     }
-    for (key, value) in &options.headers {
-        if !key.ends_with("-bin") {
-            call = call.metadata(key, value);
-            continue;
-        }
-        let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, value)
-            .map_err(|error| Status::invalid_argument(format!("the value of {key} is not base64: {error}")))?;
-        call = call.metadata(key, decoded);
-    }
-    Ok(call)
+    call
 }
 
 async fn print_all(mut responses: Streaming<DynamicMessage>, options: &Options) -> Result<(), Failure> {

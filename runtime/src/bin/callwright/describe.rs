@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use callwright::Channel;
 use callwright::dynamic::{DynamicError, EnumDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, Module};
 
 use crate::arguments::Query;
+use crate::channel;
 use crate::failure::Failure;
 use crate::output;
 use crate::source;
@@ -34,7 +34,7 @@ pub(crate) async fn describe(query: Query) -> Result<(), Failure> {
 }
 
 async fn load(query: &Query) -> Result<Module, Failure> {
-    let channel = query.target.as_ref().map(Channel::new).transpose()?;
+    let channel = query.target.as_deref().map(|target| channel::open(target, &query.options)).transpose()?;
     source::load(&query.source, channel.as_ref(), &query.options, source::deadline(&query.options)).await
 }
 

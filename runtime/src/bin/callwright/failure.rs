@@ -29,10 +29,25 @@ impl Failure {
     }
 }
 
+/// What the library tells a program to do, and what is to be given to the command for it.
+const ADVICE: [(&str, &str); 6] = [
+    ("set its credentials to ChannelCredentials::tls()", "give --tls, or --cacert FILE"),
+    ("set its credentials to ChannelCredentials::insecure()", "give none of --tls, --cacert, --cert and --server-name"),
+    ("set root_certificates to the one", "give --cacert with the one"),
+    ("set root_certificates", "give --cacert FILE"),
+    ("set server_name", "give --server-name"),
+    ("a certificate of the client (identity)", "a certificate of the client (--cert and --key)"),
+];
+
+/// The library speaks to who writes a program; here somebody types.
+fn for_the_shell(text: String) -> String {
+    ADVICE.iter().fold(text, |text, (program, shell)| text.replace(program, shell))
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Status(status) => status.fmt(f),
+            Failure::Status(status) => f.write_str(&for_the_shell(status.to_string())),
             Failure::Unread => f.write_str("nobody reads"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod call;
+mod channel;
 mod describe;
 mod failure;
 mod output;
