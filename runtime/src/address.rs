@@ -1,7 +1,7 @@
 //! Where a connection goes to or comes from.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// The address of a peer: IP and port, a Unix socket of either kind, a name within the process, or unknown.
@@ -66,5 +66,25 @@ impl fmt::Display for Address {
             Address::Name { host, port } => write!(f, "{host}:{port}"),
             Address::Unknown => f.write_str("unknown"),
         }
+    }
+}
+
+/// A port as people write it. Rust's own parsing takes a sign too.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| format!("{text:?} is no port"))
+}
+
+/// An IP address, which may stand in brackets.
+pub(crate) fn ip(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok()
+}
+
+/// Refuses what has one of the two brackets that stand around an IPv6 address.
+pub(crate) fn check_brackets(text: &str) -> Result<(), String> {
+    match text.contains('[') == text.contains(']') {
+        true => Ok(()),
+        false => Err(format!("{text:?} lacks a bracket: an IPv6 address with a port is written [::1]:50051")),
     }
 }

@@ -5,13 +5,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::uri::Authority;
 
 use super::resolver::{self, Choice, NameResolver, ResolveError, Resolver, ResolverFactory, Standing};
+use crate::address;
 use crate::transport::{Address, Tunnel};
 
 /// The port of a name without one, as in every gRPC.
@@ -282,25 +283,36 @@ fn passthrough(endpoint: &str) -> Result<Meaning, String> {
 }
 
 fn addresses(list: &str, fits: fn(&SocketAddr) -> bool, wanted: &str) -> Result<Meaning, String> {
-    let address = |part: &str| match part.trim().parse::<SocketAddr>() {
-        Ok(address) if fits(&address) => Ok(Address::Ip(address)),
-        _ => match part.trim().trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)) {
-            Ok(address) if fits(&address) => Ok(Address::Ip(address)),
-            _ => Err(format!("{part:?} is no {wanted}")),
-        },
+    let address = |part: &str| {
+        let with_port = || part.parse::<SocketAddr>().ok();
+        let without = || address::ip(part).map(|ip| SocketAddr::new(ip, DEFAULT_PORT));
+        let address = with_port().or_else(without).filter(fits).ok_or_else(|| format!("{part:?} is no {wanted}"))?;
+        reachable(address.port()).map(|_| Address::Ip(address))
     };
-    Ok(Meaning::Addresses(list.split(',').map(address).collect::<Result<_, _>>()?))
+    Ok(Meaning::Addresses(list.split(',').map(|part| address(part.trim())).collect::<Result<_, _>>()?))
+}
+
+/// The port, unless it is the one that a server gives to the system to choose.
+fn reachable(port: u16) -> Result<u16, String> {
+    match port {
+        0 => Err("port 0 is for servers, which get a free one for it: no client can connect to it".into()),
+        port => Ok(port),
+    }
 }
 
 fn name(text: &str, default_port: u16, server: &str) -> Result<Meaning, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Meaning::Addresses(vec![Address::Ip(address)]));
+        return reachable(address.port()).map(|_| Meaning::Addresses(vec![Address::Ip(address)]));
     }
-    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+    if let Some(ip) = address::ip(text) {
         return Ok(Meaning::Addresses(vec![Address::Ip(SocketAddr::new(ip, default_port))]));
     }
+    if text.contains(',') {
+        return Err("this takes one name: several addresses are given as ipv4:1.2.3.4:50051,5.6.7.8:50051".into());
+    }
+    address::check_brackets(text)?;
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is no port"))?),
+        Some((host, port)) => (host, reachable(address::port(port)?)?),
         None => (text, default_port),
     };
     if host.is_empty() {

@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use super::builder::BindError;
+use crate::address;
 use crate::transport::{Address, Listener, ListeningSocket, inherited};
 
 /// Where a server is to listen: `host:port` (port 0 for any free one), `:port` for all interfaces, `unix:path`,
@@ -98,15 +99,19 @@ impl ListenAddress {
             return Err(format!("{scheme}:// is for clients: give the host and the port alone"));
         }
         let text = ["ipv4:", "ipv6:"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+        if text.contains(',') {
+            return Err(
+                "this takes one address: a server that has several is given each by ServerBuilder::listen".into()
+            );
+        }
+        address::check_brackets(text)?;
         let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| !is_bare_ipv6(host)) else {
             return Err(match text.parse::<u16>() {
                 Ok(port) => format!("there is no host: write 127.0.0.1:{port}, or [::]:{port} for all interfaces"),
                 Err(_) => "there is no port".to_owned(),
             });
         };
-        if port.parse::<u16>().is_err() {
-            return Err(format!("{port:?} is no port"));
-        }
+        address::port(port)?;
         Ok(if host.is_empty() { format!("[{}]:{port}", Ipv6Addr::UNSPECIFIED) } else { text.to_owned() })
     }
 }
@@ -183,6 +188,12 @@ mod tests {
             ("", "no port"),
             ("localhost:http", "\"http\" is no port"),
             ("localhost:70000", "\"70000\" is no port"),
+            ("localhost:+80", "\"+80\" is no port"),
+            ("[::1", "lacks a bracket"),
+            ("[::1:80", "lacks a bracket"),
+            ("::1]:80", "lacks a bracket"),
+            ("ipv6:[::1", "lacks a bracket"),
+            ("127.0.0.1:80,127.0.0.1:81", "one address"),
             ("http://127.0.0.1:0", "for clients"),
             ("dns:///127.0.0.1:0", "for clients"),
             ("unix:", "empty"),

@@ -80,7 +80,7 @@ impl Lookup {
         #[cfg(feature = "dns")]
         let lookup = {
             let with_port = || authority.parse::<SocketAddr>().ok();
-            let without = || authority.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+            let without = || crate::address::ip(authority);
             let server = with_port().or_else(|| without().map(|ip| SocketAddr::new(ip, DNS_PORT)));
             let no_server =
                 || format!("{authority:?} is no DNS server; they are given by their address, such as 8.8.8.8:53");
@@ -96,7 +96,7 @@ impl Lookup {
     /// The addresses of a host, each with this port: those first that there is a way to, and among these IPv6 (RFC 6724).
     /// Never empty.
     pub(crate) async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        if let Some(ip) = crate::address::ip(host) {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         #[cfg(feature = "dns")]

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
+use crate::address;
 use environment::Environment;
 
 pub(crate) use tunnel::Tunnel;
@@ -131,14 +132,14 @@ impl Server {
     }
 }
 
-fn host_and_port(address: &str) -> Result<(String, u16), String> {
-    if let Ok(ip) = address.parse::<Ipv6Addr>() {
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    if let Ok(ip) = text.parse::<Ipv6Addr>() {
         return Ok((ip.to_string(), DEFAULT_PORT));
     }
-    let (host, port) = match address.rsplit_once(':') {
+    let (host, port) = match text.rsplit_once(':') {
         // A colon within brackets is part of an address.
-        Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| format!("{port:?} is no port"))?),
-        _ => (address, DEFAULT_PORT),
+        Some((host, port)) if !port.contains(']') => (host, address::port(port)?),
+        _ => (text, DEFAULT_PORT),
     };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Some(bare) = bare {

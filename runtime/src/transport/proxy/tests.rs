@@ -104,6 +104,7 @@ fn what_is_no_proxy_says_why_and_tells_no_password() {
         ("https://me:secret@proxy:3128", "https:// is not supported"),
         ("socks5://proxy", "socks5:// is not supported"),
         ("http://me:secret@proxy:port", "\"port\" is no port"),
+        ("http://proxy:+80", "\"+80\" is no port"),
         ("http://me:secret@pro xy", "\"pro xy\" is no host name"),
         ("http://me:secret@[::x]:1", "\"::x\" is no IPv6 address"),
         ("http://proxy\r\nX: y", "no port"),

@@ -291,7 +291,7 @@ fn an_authority_is_an_address() {
     ] {
         assert_eq!(server(authority), Ok(Some(expected.to_owned())));
     }
-    for authority in ["dns.example", "8.8.8.8:0", "8.8.8.8:99999", "8.8.8.8:", "1.2.3", ":53", "[]"] {
+    for authority in ["dns.example", "8.8.8.8:0", "8.8.8.8:99999", "8.8.8.8:", "1.2.3", ":53", "[]", "[::1"] {
         let error = server(authority).unwrap_err();
         assert!(error.ends_with("is no DNS server; they are given by their address, such as 8.8.8.8:53"), "{error}");
     }
