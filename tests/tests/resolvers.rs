@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callwright::resolver::{Endpoint, Resolution, ResolveError, Resolver};
-use callwright::service_config::{LoadBalancing, MethodConfig, MethodName, ServiceConfig};
+use callwright::service_config::{LoadBalancing, MethodConfig, MethodName, RetryPolicy, ServiceConfig};
 use callwright::{Address, Channel, ChannelError, Code, ConnectivityState, Server};
 use callwright_tests::support::{RefusedPort, channel, chat, say, serve, serve_on, serve_with, under_way};
 use tokio::sync::watch;
@@ -227,6 +227,19 @@ async fn a_service_config_that_makes_no_sense_fails_calls_only_where_there_was_n
     tell.send_replace(Some(Ok(broken())));
     tokio::task::yield_now().await;
     assert_eq!(say(&channel, "hello").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_service_config_that_a_resolver_made_is_looked_at_as_json_is() {
+    let (server, _) = serve().await;
+    let address = server.local_addr().to_string();
+    let method = MethodConfig::new([]).with_retry_policy(RetryPolicy::new(0, [Code::Unavailable]));
+    let broken = ServiceConfig::new().with_method(method);
+    let (tell, told) = told();
+    tell.send_replace(Some(Ok(at(&[&address]).with_service_config(broken))));
+    let status = say(&told_channel(&told).build().unwrap(), "hello").await.unwrap_err();
+    let why = "its service config cannot be used: methodConfig[0].retryPolicy.maxAttempts: 0 is less than 2";
+    assert!(status.code() == Code::Unavailable && status.message().contains(why), "{status}");
 }
 
 #[tokio::test]

@@ -232,7 +232,7 @@ impl ChannelBuilder {
     }
 
     /// What holds for the channel and its calls unless the resolver gives a service config of its own: load balancing, timeouts,
-    /// wait-for-ready, retries.
+    /// wait-for-ready, retries. What is wrong with it is said by [`build`](Self::build).
     pub fn service_config(mut self, config: ServiceConfig) -> Self {
         self.settings.service_config = Arc::new(config);
         self
@@ -375,7 +375,7 @@ impl ChannelBuilder {
     /// The channel, IDLE: it connects when it is first used.
     ///
     /// # Errors
-    /// [`ChannelError`] for a target, a compression, credentials, a proxy or a header value that cannot be used. A server that is not
+    /// [`ChannelError`] for a target, a compression, a service config, credentials, a proxy or a header value that cannot be used. A server that is not
     /// there is no error here.
     pub fn build(self) -> Result<Channel, ChannelError> {
         let choice = self.choice();
@@ -384,8 +384,9 @@ impl ChannelBuilder {
         #[cfg(feature = "service-config")]
         if let Some(json) = self.service_config_json {
             let config = service_config::parse(&json, &|name| settings.balancers.has(name));
-            settings.service_config = Arc::new(config.map_err(|error| ChannelError::ServiceConfig(error.to_string()))?);
+            settings.service_config = Arc::new(config.map_err(|error| ChannelError::ServiceConfig(error.within()))?);
         }
+        settings.service_config.check().map_err(ChannelError::ServiceConfig)?;
         let policy = settings.load_balancing(&settings.service_config);
         settings.balancers.make(&policy).map_err(ChannelError::ServiceConfig)?;
         settings.messages.compressors.check(settings.messages.compression)?;

@@ -144,7 +144,8 @@ impl Control {
         if endpoints.is_empty() {
             return self.unresolved(&"there are no addresses".into());
         }
-        let config = match resolution.service_config {
+        let given = resolution.service_config.map(|given| given.and_then(|config| config.check().map(|()| config)));
+        let config = match given {
             Some(Ok(config)) => Some(config),
             // What was in use stays in use (gRFC A21).
             Some(Err(_)) if !self.endpoints.is_empty() => None,

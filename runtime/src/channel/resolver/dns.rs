@@ -8,8 +8,10 @@ mod hickory;
 mod tests;
 
 #[cfg(feature = "dns")]
+use std::net::IpAddr;
+use std::net::SocketAddr;
+#[cfg(feature = "dns")]
 use std::net::UdpSocket;
-use std::net::{IpAddr, SocketAddr};
 
 /// The port of DNS servers.
 #[cfg(feature = "dns")]

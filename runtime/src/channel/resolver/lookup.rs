@@ -76,7 +76,7 @@ impl Choice {
         let client = Client { language: "rust", hostname: &hostname, percentile: self.percentile };
         match choose(&text, client, &|name| self.balancers.has(name)) {
             Ok(chosen) => chosen.map(|config| Ok(Arc::new(config))),
-            Err(error) => Some(Err(error.to_string())),
+            Err(error) => Some(Err(error.within())),
         }
     }
 

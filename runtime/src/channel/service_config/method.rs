@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::problem::Problem;
 use super::retry::{HedgingPolicy, RetryPolicy};
 
 /// Which calls a [`MethodConfig`] is for: of one method, of all methods of a service, or all. The narrowest wins.
@@ -25,6 +26,37 @@ impl MethodName {
     /// The calls of one method: `("helloworld.Greeter", "SayHello")`. An empty method means all of the service.
     pub fn method(service: impl Into<String>, method: impl Into<String>) -> MethodName {
         MethodName { service: service.into(), method: method.into() }
+    }
+
+    /// Refuses what is the name of no method.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match (self.service.as_str(), self.method.as_str()) {
+            ("", method) if !method.is_empty() => Err(format!("method {method:?} has no service")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a path in the place of a name. In JSON, which other languages take with it, such a name is of no call.
+    fn check_slashes(&self) -> Result<(), String> {
+        let MethodName { service, method } = self;
+        let parts = || service.trim_start_matches('/').split_once('/').filter(|_| method.is_empty());
+        match parts() {
+            Some((name, of)) => {
+                Err(format!("service {service:?} has a slash: MethodName::method takes {name:?} and {of:?} apart"))
+            }
+            None if service.contains('/') => Err(format!("service {service:?} has a slash: it is the full name alone")),
+            None if method.contains('/') => Err(format!("method {method:?} has a slash: it is the name alone")),
+            None => Ok(()),
+        }
+    }
+
+    /// That another one with this name was there before.
+    pub(super) fn twice(&self) -> String {
+        match (self.service.as_str(), self.method.as_str()) {
+            ("", _) => "the default of all methods comes twice".to_owned(),
+            (service, "") => format!("service {service:?} comes twice"),
+            (service, method) => format!("method {method:?} of service {service:?} comes twice"),
+        }
     }
 
     /// The beginning of the paths that it stands for, or the whole path; `None` for all.
@@ -93,6 +125,21 @@ impl MethodConfig {
     pub fn with_hedging_policy(mut self, policy: HedgingPolicy) -> Self {
         self.attempts = Attempts::Hedge(policy);
         self
+    }
+
+    /// What may be said neither in JSON nor in Rust, of the names apart.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        match &self.attempts {
+            Attempts::Once => Ok(()),
+            Attempts::Retry(policy) => policy.check().map_err(|problem| problem.within("retryPolicy")),
+            Attempts::Hedge(policy) => policy.check().map_err(|problem| problem.within("hedgingPolicy")),
+        }
+    }
+
+    pub(super) fn check_slashes(&self) -> Result<(), Problem> {
+        self.names.iter().enumerate().try_for_each(|(at, name)| {
+            name.check_slashes().map_err(|problem| Problem::new(format!("name[{at}]"), problem))
+        })
     }
 
     /// The methods that it is for.

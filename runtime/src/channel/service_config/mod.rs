@@ -4,6 +4,7 @@
 mod json;
 mod load_balancing;
 mod method;
+mod problem;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use load_balancing::{
     SuccessRateEjection, WeightedRoundRobinSettings,
 };
 pub use method::{MethodConfig, MethodName};
+use problem::Problem;
 pub use retry::{HedgingPolicy, RetryPolicy, RetryThrottling};
 
 /// How a channel spreads its calls over the servers, and what holds for calls that do not say otherwise: gRPC's service
@@ -56,6 +58,23 @@ pub struct ServiceConfig {
     methods: HashMap<String, Arc<MethodConfig>>,
     /// For the calls of all other services.
     default_method: Option<Arc<MethodConfig>>,
+    made: Made,
+}
+
+/// How it was made.
+#[derive(Clone, Debug, Default)]
+struct Made {
+    /// How many [`MethodConfig`]s there were.
+    methods: usize,
+    /// The first thing that was wrong.
+    problem: Option<Problem>,
+}
+
+impl PartialEq for Made {
+    /// One that names nothing says nothing, so that the number makes no difference.
+    fn eq(&self, other: &Made) -> bool {
+        self.problem == other.problem
+    }
 }
 
 impl ServiceConfig {
@@ -99,16 +118,37 @@ impl ServiceConfig {
         self
     }
 
-    /// The same with these settings for the methods that they name. Of two for the same name the later one counts.
+    /// The same with these settings for the methods that they name. A name that comes twice, or is none, and a policy that makes no
+    /// sense are refused by [`ChannelBuilder::build`](crate::ChannelBuilder::build).
     pub fn with_method(mut self, config: MethodConfig) -> Self {
-        let config = Arc::new(config);
-        for name in config.names() {
-            match name.key() {
-                Some(key) => _ = self.methods.insert(key, config.clone()),
-                None => self.default_method = Some(config.clone()),
-            }
+        let place = format!("methodConfig[{}]", self.made.methods);
+        self.made.methods += 1;
+        let added = config.check_slashes().and_then(|()| self.add(config));
+        if let Err(problem) = added {
+            self.made.problem.get_or_insert(problem.within(&place));
         }
         self
+    }
+
+    fn add(&mut self, config: MethodConfig) -> Result<(), Problem> {
+        let config = Arc::new(config);
+        for (at, name) in config.names().iter().enumerate() {
+            let wrong = |problem: String| Problem::new(format!("name[{at}]"), problem);
+            name.check().map_err(wrong)?;
+            let before = match name.key() {
+                Some(key) => self.methods.insert(key, config.clone()),
+                None => self.default_method.replace(config.clone()),
+            };
+            if before.is_some() {
+                return Err(wrong(name.twice()));
+            }
+        }
+        config.check()
+    }
+
+    /// What is wrong with it, for people.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.made.problem.as_ref().map_or(Ok(()), |problem| Err(problem.to_string()))
     }
 
     /// The same with this bound on retries and hedges.

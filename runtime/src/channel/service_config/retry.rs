@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::problem::{Problem, above_zero, attempts};
 use crate::status::Code;
 
 /// More attempts than that nobody may ask for: who writes a service config shall not be able to multiply the load at will.
@@ -23,10 +24,13 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// Up to `max_attempts` attempts, the first one included, as long as they end in one of these codes. More than 5
-    /// mean 5; with less than 2 nothing is ever retried. The first wait is 1 s at most, the next ones twice as long up to 10 s.
+    /// mean 5. The first wait is 1 s at most, the next ones twice as long up to 10 s.
+    ///
+    /// [`ChannelBuilder::build`](crate::ChannelBuilder::build) refuses less than 2 attempts, no code without a
+    /// [`with_per_attempt_timeout`](Self::with_per_attempt_timeout), OK among the codes, and waits of no time.
     pub fn new(max_attempts: u32, retryable_status_codes: impl IntoIterator<Item = Code>) -> RetryPolicy {
         RetryPolicy {
-            max_attempts: max_attempts.clamp(1, MAX_ATTEMPTS),
+            max_attempts: max_attempts.min(MAX_ATTEMPTS),
             initial_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(10),
             backoff_multiplier: 2.0,
@@ -62,7 +66,7 @@ impl RetryPolicy {
 
     /// How often a call may go out, the first time included: from 1 to 5.
     pub fn max_attempts(&self) -> u32 {
-        self.max_attempts
+        self.max_attempts.max(1)
     }
 
     /// The bound on the wait before the first retry.
@@ -94,6 +98,20 @@ impl RetryPolicy {
     pub fn per_attempt_timeout(&self) -> Option<Duration> {
         self.per_attempt_timeout
     }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        attempts(self.max_attempts)?;
+        above_zero("initialBackoff", self.initial_backoff)?;
+        above_zero("maxBackoff", self.max_backoff)?;
+        if let Some(timeout) = self.per_attempt_timeout {
+            above_zero("perAttemptRecvTimeout", timeout)?;
+        }
+        // With the timeout alone there are retries too.
+        if self.retryable_status_codes.is_empty() && self.per_attempt_timeout.is_none() {
+            return Err(Problem::new("retryableStatusCodes", "it is empty"));
+        }
+        self.retryable_status_codes.check("retryableStatusCodes")
+    }
 }
 
 /// Calls are made several times, and the first good answer counts (gRFC A6). Only for methods that do no harm when they
@@ -110,14 +128,11 @@ pub struct HedgingPolicy {
 
 impl HedgingPolicy {
     /// Up to `max_attempts` attempts, the first one included: the next goes out when there is no answer after `delay`. More
-    /// than 5 mean 5; with less than 2 there are no hedges. Any error ends the call, unless
-    /// [said otherwise](Self::with_non_fatal_status_codes).
+    /// than 5 mean 5. Any error ends the call, unless [said otherwise](Self::with_non_fatal_status_codes).
+    ///
+    /// [`ChannelBuilder::build`](crate::ChannelBuilder::build) refuses less than 2 attempts, and OK among the codes.
     pub fn new(max_attempts: u32, delay: Duration) -> HedgingPolicy {
-        HedgingPolicy {
-            max_attempts: max_attempts.clamp(1, MAX_ATTEMPTS),
-            delay,
-            non_fatal_status_codes: Codes::default(),
-        }
+        HedgingPolicy { max_attempts: max_attempts.min(MAX_ATTEMPTS), delay, non_fatal_status_codes: Codes::default() }
     }
 
     /// The same with codes that do not end the call: after one of them, the next attempt goes out at once.
@@ -128,7 +143,7 @@ impl HedgingPolicy {
 
     /// How often a call may go out, the first time included: from 1 to 5.
     pub fn max_attempts(&self) -> u32 {
-        self.max_attempts
+        self.max_attempts.max(1)
     }
 
     /// How long an attempt has for itself; zero for all at once.
@@ -139,6 +154,11 @@ impl HedgingPolicy {
     /// Whether the other attempts go on when one ended in this code.
     pub fn is_non_fatal(&self, code: Code) -> bool {
         self.non_fatal_status_codes.contains(code)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        attempts(self.max_attempts)?;
+        self.non_fatal_status_codes.check("nonFatalStatusCodes")
     }
 }
 
@@ -186,6 +206,9 @@ pub(super) fn milli(tokens: f64) -> u32 {
     (tokens * 1000.0 + 1e-6).floor() as u32
 }
 
+/// What is said of OK where a code of an error is wanted.
+pub(super) const NO_ERROR: &str = "OK is no error";
+
 /// A set of codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Codes(u32);
@@ -193,6 +216,14 @@ struct Codes(u32);
 impl Codes {
     fn contains(self, code: Code) -> bool {
         self.0 & (1 << code as u8) != 0
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn check(self, field: &str) -> Result<(), Problem> {
+        if self.contains(Code::Ok) { Err(Problem::new(field, NO_ERROR)) } else { Ok(()) }
     }
 }
 

@@ -43,12 +43,58 @@ fn a_config_without_default_says_nothing_of_other_services() {
     assert!(ServiceConfig::new().with_method(seconds([], 1)).method("/a.B/C").is_none());
 }
 
+/// What `ChannelBuilder::build` says of a config.
+fn refusal(config: ServiceConfig) -> String {
+    crate::Channel::builder("localhost:1").service_config(config).build().expect_err("refused").to_string()
+}
+
 #[test]
-fn of_two_for_the_same_name_the_later_one_counts() {
-    for name in [MethodName::all(), MethodName::service("a.B"), MethodName::method("a.B", "C")] {
-        let twice = ServiceConfig::new().with_method(seconds([name.clone()], 1)).with_method(seconds([name], 2));
-        assert_eq!(timeout_of(&twice, "/a.B/C"), Some(2));
+fn what_json_may_not_say_may_not_be_said_in_rust() {
+    use std::time::Duration;
+    let named = |name: MethodName| MethodConfig::new([MethodName::service("x"), name]);
+    let retry = RetryPolicy::new(2, [Code::Aborted]);
+    let timed = RetryPolicy::new(2, []).with_per_attempt_timeout(Duration::from_secs(1));
+    let retried = |policy: RetryPolicy| MethodConfig::new([]).with_retry_policy(policy);
+    let hedged = |policy: HedgingPolicy| MethodConfig::new([]).with_hedging_policy(policy);
+    for (config, expected) in [
+        (named(MethodName::method("", "C")), r#"name[1]: method "C" has no service"#),
+        (named(MethodName::service("x")), r#"name[1]: service "x" comes twice"#),
+        (named(MethodName::all()), "name[1]: the default of all methods comes twice"),
+        (named(MethodName::method("a.B", "C")), r#"name[1]: method "C" of service "a.B" comes twice"#),
+        (
+            named(MethodName::service("/a.B/D")),
+            r#"name[1]: service "/a.B/D" has a slash: MethodName::method takes "a.B" and "D" apart"#,
+        ),
+        (named(MethodName::service("/a.B")), r#"name[1]: service "/a.B" has a slash"#),
+        (named(MethodName::method("a.B", "D/")), r#"name[1]: method "D/" has a slash"#),
+        (retried(RetryPolicy::new(0, [Code::Aborted])), "retryPolicy.maxAttempts: 0 is less than 2"),
+        (retried(RetryPolicy::new(1, [])), "retryPolicy.maxAttempts: 1 is less than 2"),
+        (retried(RetryPolicy::new(2, [])), "retryPolicy.retryableStatusCodes: it is empty"),
+        (retried(RetryPolicy::new(2, [Code::Ok])), "retryPolicy.retryableStatusCodes: OK is no error"),
+        (
+            retried(retry.clone().with_initial_backoff(Duration::ZERO)),
+            r#"retryPolicy.initialBackoff: "0s" is not above zero"#,
+        ),
+        (retried(retry.clone().with_max_backoff(Duration::ZERO)), r#"retryPolicy.maxBackoff: "0s" is not above zero"#),
+        (
+            retried(retry.clone().with_per_attempt_timeout(Duration::ZERO)),
+            r#"retryPolicy.perAttemptRecvTimeout: "0s" is not above zero"#,
+        ),
+        (hedged(HedgingPolicy::new(1, Duration::ZERO)), "hedgingPolicy.maxAttempts: 1 is less than 2"),
+        (
+            hedged(HedgingPolicy::new(2, Duration::ZERO).with_non_fatal_status_codes([Code::Ok])),
+            "hedgingPolicy.nonFatalStatusCodes: OK is no error",
+        ),
+    ] {
+        let config = ServiceConfig::new()
+            .with_method(MethodConfig::new([MethodName::all(), MethodName::method("a.B", "C")]))
+            .with_method(config)
+            .with_load_balancing(LoadBalancing::round_robin());
+        let said = refusal(config);
+        assert!(said.starts_with(&format!("the service config cannot be used: methodConfig[1].{expected}")), "{said}");
     }
+    let good = ServiceConfig::new().with_method(retried(timed)).with_method(retried(retry)).with_method(seconds([], 1));
+    assert!(crate::Channel::builder("localhost:1").service_config(good).build().is_ok());
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! `methodConfig`.
 
-use std::collections::HashSet;
-
 use super::super::{HedgingPolicy, MethodConfig, MethodName, RetryPolicy};
 use super::ServiceConfigError;
 use super::node::Node;
 
-/// `known` has the names of those before it.
-pub(super) fn read(node: &Node<'_>, known: &mut HashSet<MethodName>) -> Result<MethodConfig, ServiceConfigError> {
+/// What it may not say in Rust either is refused by `ServiceConfig::add`.
+pub(super) fn read(node: &Node<'_>) -> Result<MethodConfig, ServiceConfigError> {
     let fields = node.object()?;
-    let names = fields.list("name")?.iter().map(|node| name(node, known)).collect::<Result<Vec<_>, _>>()?;
+    let names = fields.list("name")?.iter().map(name).collect::<Result<Vec<_>, _>>()?;
     let mut config = MethodConfig::new(names);
     if let Some(node) = fields.get("waitForReady") {
         config = config.with_wait_for_ready(node.bool()?);
@@ -31,22 +29,9 @@ pub(super) fn read(node: &Node<'_>, known: &mut HashSet<MethodName>) -> Result<M
     }
 }
 
-fn name(node: &Node<'_>, known: &mut HashSet<MethodName>) -> Result<MethodName, ServiceConfigError> {
+fn name(node: &Node<'_>) -> Result<MethodName, ServiceConfigError> {
     let fields = node.object()?;
-    let (service, method) = (fields.text("service")?, fields.text("method")?);
-    if service.is_empty() && !method.is_empty() {
-        return Err(fields.error(format_args!("method {method:?} has no service")));
-    }
-    let name = MethodName::method(service, method);
-    if !known.insert(name.clone()) {
-        let what = match (service, method) {
-            ("", _) => "the default of all methods".to_owned(),
-            (service, "") => format!("service {service:?}"),
-            (service, method) => format!("method {method:?} of service {service:?}"),
-        };
-        return Err(fields.error(format_args!("{what} comes twice")));
-    }
-    Ok(name)
+    Ok(MethodName::method(fields.text("service")?, fields.text("method")?))
 }
 
 fn size(node: &Node<'_>) -> Result<usize, ServiceConfigError> {
@@ -55,21 +40,17 @@ fn size(node: &Node<'_>) -> Result<usize, ServiceConfigError> {
 
 fn retry_policy(node: &Node<'_>) -> Result<RetryPolicy, ServiceConfigError> {
     let fields = node.object()?;
-    let max_attempts = fields.require("maxAttempts")?.at_least(2)?;
-    let initial_backoff = fields.require("initialBackoff")?.duration_above_zero()?;
-    let max_backoff = fields.require("maxBackoff")?.duration_above_zero()?;
+    let max_attempts = fields.require("maxAttempts")?.u32()?;
+    let initial_backoff = fields.require("initialBackoff")?.duration()?;
+    let max_backoff = fields.require("maxBackoff")?.duration()?;
     let node = fields.require("backoffMultiplier")?;
     let multiplier = node.number()?;
     if multiplier <= 0.0 {
         return Err(node.error(format_args!("{multiplier} is not above zero")));
     }
-    let per_attempt = fields.get("perAttemptRecvTimeout").map(|node| node.duration_above_zero()).transpose()?;
+    let per_attempt = fields.get("perAttemptRecvTimeout").map(|node| node.duration()).transpose()?;
     let codes = match fields.get("retryableStatusCodes") {
-        Some(node) => match node.error_codes()? {
-            // With the timeout alone there are retries too.
-            codes if codes.is_empty() && per_attempt.is_none() => return Err(node.error("it is empty")),
-            codes => codes,
-        },
+        Some(node) => node.error_codes()?,
         None if per_attempt.is_some() => Vec::new(),
         None => fields.require("retryableStatusCodes")?.error_codes()?,
     };
@@ -85,7 +66,7 @@ fn retry_policy(node: &Node<'_>) -> Result<RetryPolicy, ServiceConfigError> {
 
 fn hedging_policy(node: &Node<'_>) -> Result<HedgingPolicy, ServiceConfigError> {
     let fields = node.object()?;
-    let max_attempts = fields.require("maxAttempts")?.at_least(2)?;
+    let max_attempts = fields.require("maxAttempts")?.u32()?;
     let delay = fields.get("hedgingDelay").map(|node| node.duration()).transpose()?.unwrap_or_default();
     let codes = fields.get("nonFatalStatusCodes").map(|node| node.error_codes()).transpose()?.unwrap_or_default();
     Ok(HedgingPolicy::new(max_attempts, delay).with_non_fatal_status_codes(codes))

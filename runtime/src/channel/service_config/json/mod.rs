@@ -8,8 +8,6 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use super::retry::{RetryThrottling, milli};
@@ -32,6 +30,11 @@ impl ServiceConfigError {
     /// The field, as `methodConfig[2].retryPolicy.maxAttempts`; empty where it is the whole.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The same for a text that says already that it is the service config which cannot be used.
+    pub(crate) fn within(&self) -> String {
+        if self.path.is_empty() { self.problem.clone() } else { self.to_string() }
     }
 }
 
@@ -65,9 +68,8 @@ fn read(root: &Node<'_>, is_custom: &dyn Fn(&str) -> bool) -> Result<ServiceConf
         max_connections_per_subchannel: connections,
         ..ServiceConfig::default()
     };
-    let mut known = HashSet::new();
     for node in fields.list("methodConfig")? {
-        config = config.with_method(method::read(&node, &mut known)?);
+        config.add(method::read(&node)?).map_err(|problem| node.problem(problem))?;
     }
     Ok(config)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::super::problem::Problem;
+use super::super::retry::NO_ERROR;
 use super::ServiceConfigError;
 use crate::status::Code;
 
@@ -35,6 +37,12 @@ impl<'a> Node<'a> {
 
     pub(super) fn error(&self, problem: impl fmt::Display) -> ServiceConfigError {
         ServiceConfigError { path: self.path.clone(), problem: problem.to_string() }
+    }
+
+    /// What is wrong within it.
+    pub(super) fn problem(&self, problem: Problem) -> ServiceConfigError {
+        let Problem { path, problem } = problem.within(&self.path);
+        ServiceConfigError { path, problem }
     }
 
     /// That it is not what it must be.
@@ -145,13 +153,6 @@ impl<'a> Node<'a> {
         Ok(duration)
     }
 
-    pub(super) fn duration_above_zero(&self) -> Result<Duration, ServiceConfigError> {
-        match self.duration()? {
-            Duration::ZERO => Err(self.error(format_args!("{} is not above zero", Shown(self.value)))),
-            duration => Ok(duration),
-        }
-    }
-
     /// The status code of an error, by its number, or by its name in whatever case.
     fn error_code(&self) -> Result<Code, ServiceConfigError> {
         let code = match self.value {
@@ -160,7 +161,7 @@ impl<'a> Node<'a> {
             _ => None,
         };
         match code {
-            Some(Code::Ok) => Err(self.error("OK is no error")),
+            Some(Code::Ok) => Err(self.error(NO_ERROR)),
             Some(code) => Ok(code),
             None => Err(self
                 .error(format_args!("{} is no status code; they look like \"UNAVAILABLE\", or 14", Shown(self.value)))),

@@ -319,6 +319,24 @@ fn broken_configs_are_refused_by_their_field() {
 }
 
 #[test]
+fn a_channel_says_once_that_the_service_config_cannot_be_used() {
+    for (json, problem) in [
+        ("{", "EOF while parsing an object at line 1 column 1"),
+        (r#"{"methodConfig": 5}"#, "methodConfig: 5 is no list"),
+    ] {
+        let error = crate::Channel::builder("localhost:1").service_config_json(json).build().expect_err(json);
+        assert_eq!(error.to_string(), format!("the service config cannot be used: {problem}"));
+    }
+}
+
+#[test]
+fn a_name_with_a_slash_is_of_no_call_as_in_other_languages() {
+    let text = r#"{"methodConfig": [{"name": [{"service": "/a.B/C"}], "waitForReady": true}]}"#;
+    let config = ServiceConfig::from_json(text).unwrap();
+    assert!(config.check().is_ok() && config.method("/a.B/C").is_none());
+}
+
+#[test]
 fn errors_show_only_the_beginning_of_a_value() {
     let text = format!(r#"{{"methodConfig": [{{"timeout": "{}"}}]}}"#, "\u{20ac}".repeat(10_000));
     let error = ServiceConfig::from_json(&text).unwrap_err();
