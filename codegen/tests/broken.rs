@@ -277,6 +277,19 @@ fn editions_need_protoc() {
 }
 
 #[test]
+fn one_place_is_named_once_however_it_is_spelled() {
+    let here = std::env::current_dir().unwrap();
+    for includes in [&["".into()][..], &[".".into(), "./".into(), here.clone()], &[here.join("."), here]] {
+        let error = callwright_build::configure().protox().generate(&["c.proto"], includes).unwrap_err();
+        assert_eq!(error.to_string(), "c.proto: file not found; looked for c.proto");
+    }
+    let importing = folder(&[("a.proto", "syntax = \"proto3\";\nimport \"no.proto\";")]);
+    let includes = [importing.path().to_owned(), importing.path().join("."), importing.path().to_owned()];
+    let error = callwright_build::configure().protox().generate(&["a.proto"], &includes).unwrap_err();
+    assert_eq!(error.to_string().matches("/no.proto").count(), 1, "{error}");
+}
+
+#[test]
 fn files_that_cannot_be_found() {
     let folder = folder(&[("in/a.proto", "syntax = \"proto3\";"), ("out_of_it/b.proto", "syntax = \"proto3\";")]);
     let path = |name: &str| folder.path().join(name);

@@ -82,9 +82,21 @@ impl Includes {
 
     /// Where a file of that name was looked for, for an error.
     pub(crate) fn tried(&self, name: &str) -> String {
-        let tried: Vec<_> =
-            self.folders.iter().map(|folder| display(&folder.join(name)) + missing_folder(folder)).collect();
-        tried.join(", ")
+        self.tried_after(Vec::new(), Path::new(name))
+    }
+
+    /// The same after other places. One place is named once, however its folders are spelled.
+    fn tried_after(&self, mut before: Vec<PathBuf>, name: &Path) -> String {
+        let place = |path: &Path| std::path::absolute(plain(path)).ok();
+        let mut shown: Vec<_> = before.iter().map(|path| display(path)).collect();
+        for folder in &self.folders {
+            let candidate = folder.join(name);
+            if before.iter().all(|known| place(known) != place(&candidate)) {
+                shown.push(display(&candidate) + missing_folder(folder));
+                before.push(candidate);
+            }
+        }
+        shown.join(", ")
     }
 
     /// The input at `path`: a path that leads into an include folder, or a name relative to one.
@@ -126,16 +138,11 @@ impl Includes {
         if path.is_dir() {
             return Err(Error::NotFound(format!("{}: is a folder; name the .proto files", display(path))));
         }
-        let mut tried = vec![display(path)];
-        if path.is_relative() {
-            for folder in &self.folders {
-                let candidate = display(&folder.join(path)) + missing_folder(folder);
-                if !tried.contains(&candidate) {
-                    tried.push(candidate);
-                }
-            }
-        }
-        Err(Error::NotFound(format!("{}: file not found; looked for {}", display(path), tried.join(", "))))
+        let tried = match path.is_relative() {
+            true => self.tried_after(vec![path.to_owned()], path),
+            false => display(path),
+        };
+        Err(Error::NotFound(format!("{}: file not found; looked for {tried}", display(path))))
     }
 }
 
@@ -146,7 +153,8 @@ pub(crate) fn display(path: &Path) -> String {
 }
 
 fn missing_folder(folder: &Path) -> &'static str {
-    if folder.is_dir() { "" } else { " (there is no such folder)" }
+    // That of a file without a folder is the current one.
+    if folder.as_os_str().is_empty() || folder.is_dir() { "" } else { " (there is no such folder)" }
 }
 
 /// The file's name below `folder`, by the spelling of the paths, else by where they really are.
