@@ -259,6 +259,13 @@ async fn metadata_is_taken_up_to_what_the_server_is_set_to() {
 }
 
 #[tokio::test]
+async fn no_streams_at_all_means_one() {
+    let (server, _) = serve_with(Server::builder().max_concurrent_streams(0), "127.0.0.1:0").await;
+    let channel = channel_to(&server);
+    assert_eq!(say(&channel, "hello").timeout(Duration::from_secs(10)).await.unwrap(), "hello");
+}
+
+#[tokio::test]
 async fn streams_over_the_limit_are_refused_and_those_below_it_served() {
     let (server, mut seen) = serve_with(Server::builder().max_concurrent_streams(2), "127.0.0.1:0").await;
     let mut socket = begin(&server).await;

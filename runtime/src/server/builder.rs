@@ -288,9 +288,9 @@ impl ServerBuilder {
     }
 
     /// How many calls one connection may have at once; 4096 unless set. Clients are told so (SETTINGS_MAX_CONCURRENT_STREAMS)
-    /// and queue what is above it; what one sends all the same is refused (REFUSED_STREAM).
+    /// and queue what is above it; what one sends all the same is refused (REFUSED_STREAM). 0 means 1.
     pub fn max_concurrent_streams(mut self, calls: u32) -> Self {
-        self.settings.serve.max_concurrent_streams = calls;
+        self.settings.serve.max_concurrent_streams = calls.max(1);
         self
     }
 
