@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::DEFAULT_MAX_RECEIVE_MESSAGE_SIZE;
-use crate::codec::frame::Encoding;
+use crate::codec::frame::{Encoding, Side};
 use crate::compression::{Compression, Compressor, Compressors};
 
 /// Compression and limits of the messages of a channel or a server.
@@ -30,12 +30,13 @@ impl Default for MessageSettings {
 }
 
 impl MessageSettings {
-    /// How a message is written that is compressed with this.
-    pub(crate) fn encoding<'a>(&'a self, compressor: Option<&'a Arc<dyn Compressor>>) -> Encoding<'a> {
+    /// How a message of this side is written that is compressed with this.
+    pub(crate) fn encoding<'a>(&'a self, compressor: Option<&'a Arc<dyn Compressor>>, sender: Side) -> Encoding<'a> {
         Encoding {
             compressor: compressor.map(|compressor| &**compressor),
             compressors: &self.compressors,
             limit: self.max_send_size,
+            sender,
         }
     }
 }

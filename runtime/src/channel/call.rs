@@ -29,7 +29,7 @@ use super::source::Source;
 use super::streaming::Streaming;
 use crate::call::{Bidi, ClientStreaming, Method, Response, ServerStreaming, Unary};
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame::{self, Encoding, Side};
 use crate::compression::Compression;
 use crate::credentials::CallCredentials;
 use crate::metadata::{IntoMetadataValue, Metadata};
@@ -207,7 +207,7 @@ pub(super) fn begin<Req: 'static, Res: 'static>(
         Some(message) => {
             let bound = configured.and_then(MethodConfig::max_request_message_bytes);
             let limit = settings.messages.max_send_size.min(bound.unwrap_or(usize::MAX));
-            let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
+            let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref(), Side::Client) };
             Some(frame::encode(request_codec.codec(), message, &encoding)?)
         }
     };

@@ -9,7 +9,7 @@ use super::deadline::DeadlineTimer;
 use super::exchange::Exchange;
 use super::service_config::MethodConfig;
 use crate::call::{ContentType, GRPC_ENCODING, MessageEvent, content_type};
-use crate::codec::frame::{Decoder, Receiver};
+use crate::codec::frame::{Decoder, Side};
 use crate::codec::{BytesCodec, Codec, CodecError, SharedCodec};
 use crate::metadata::Metadata;
 use crate::status::{Code, Status, wire};
@@ -197,7 +197,7 @@ impl Reader {
         };
         let decoder = match (problem, compressors.accepted(encoding)) {
             (Some(problem), _) => Err(problem),
-            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit(), Receiver::Client)),
+            (None, Ok(compressor)) => Ok(Decoder::new(compressor, self.limit(), Side::Client)),
             (None, Err(_)) => Err(Status::internal(format!(
                 "the server compresses with {encoding:?}; this channel accepts {:?}",
                 compressors.accept_header()
@@ -220,9 +220,12 @@ impl Reader {
     }
 
     fn foreign(&self, http: u16, headers: &Fields) -> String {
-        let content_type = headers.get(&http::header::CONTENT_TYPE);
+        let content_type = match headers.get(&http::header::CONTENT_TYPE) {
+            Some(content_type) => format!("content-type {content_type:?}"),
+            None => "no content-type".to_owned(),
+        };
         let target = self.exchange.core().target();
-        format!("{target} did not answer in gRPC: HTTP status {http}, content-type {content_type:?}")
+        format!("{target} did not answer in gRPC: HTTP status {http}, {content_type}")
     }
 
     fn take_end(&mut self, status: Option<Result<Metadata, Status>>) {

@@ -11,7 +11,7 @@ use super::deadline::DeadlineTimer;
 use super::exchange::{Exchange, Outgoing};
 use super::intercepted::Outlet;
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame::{self, Encoding, Side};
 use crate::status::Status;
 
 /// Sends the requests of a call, one by one.
@@ -129,7 +129,8 @@ impl<T: 'static> WireSender<T> {
         let settings = self.exchange.core().settings();
         let plain = std::mem::take(&mut self.next_plain);
         let compressor = self.exchange.request().compressor.as_ref().filter(|_| !plain);
-        let encoding = Encoding { limit: self.exchange.max_send_size(), ..settings.messages.encoding(compressor) };
+        let encoding =
+            Encoding { limit: self.exchange.max_send_size(), ..settings.messages.encoding(compressor, Side::Client) };
         frame::encode(self.codec.codec(), message, &encoding)
             .inspect_err(|status| self.exchange.terminate(status.clone()))
     }

@@ -28,6 +28,8 @@ pub(crate) struct Encoding<'a> {
     pub(crate) compressors: &'a Compressors,
     /// The largest message that may go out, in bytes before compression.
     pub(crate) limit: usize,
+    /// Who sends it, and has this limit.
+    pub(crate) sender: Side,
 }
 
 /// Writes one message with its prefix.
@@ -39,7 +41,7 @@ pub(crate) struct Encoding<'a> {
 pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &Encoding<'_>) -> Result<Bytes, Status> {
     // Bytes whose room is filled are shared without another allocation.
     let expected = codec.encoded_len(message);
-    check_size(expected.unwrap_or(0), encoding.limit)?;
+    check_size(expected.unwrap_or(0), encoding)?;
     let mut buffer = spare_memory::room(expected.map_or(128, |size| PREFIX + size));
     buffer.put_bytes(0, PREFIX);
     codec
@@ -53,7 +55,7 @@ pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &E
     {
         return Err(wrong_size(expected, size));
     }
-    check_size(size, encoding.limit)?;
+    check_size(size, encoding)?;
     if let Some(packed) = compress(&buffer[PREFIX..], encoding) {
         return Ok(packed);
     }
@@ -61,13 +63,17 @@ pub(crate) fn encode<T: 'static>(codec: &dyn Codec<T>, message: &T, encoding: &E
     Ok(spare_memory::share(buffer))
 }
 
-fn check_size(size: usize, limit: usize) -> Result<(), Status> {
-    if size <= limit && u32::try_from(size).is_ok() {
+fn check_size(size: usize, encoding: &Encoding<'_>) -> Result<(), Status> {
+    if size <= encoding.limit && u32::try_from(size).is_ok() {
         return Ok(());
     }
-    let limit = limit.min(u32::MAX as usize);
+    let limit = encoding.limit.min(u32::MAX as usize);
+    let (message, whose) = match encoding.sender {
+        Side::Client => ("request", "the client's"),
+        Side::Server => ("response", "the server's"),
+    };
     Err(Status::resource_exhausted(format!(
-        "message of {size} bytes is larger than the limit for sending, {limit} bytes (max_send_message_size)"
+        "{message} of {size} bytes is over {whose} limit of {limit} bytes (max_send_message_size)"
     )))
 }
 
@@ -144,9 +150,9 @@ pub(crate) struct Message<T> {
     pub(crate) plain_size: usize,
 }
 
-/// Who takes the messages: an error says whose limit it was.
+/// Who takes the messages, or sends them: an error says whose limit it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Receiver {
+pub(crate) enum Side {
     Client,
     Server,
 }
@@ -163,7 +169,7 @@ pub(crate) struct Decoder {
     buffered: usize,
     compressor: Option<Arc<dyn Compressor>>,
     limit: usize,
-    receiver: Receiver,
+    receiver: Side,
 }
 
 /// What is behind the chunk that is read.
@@ -175,7 +181,7 @@ struct More {
 }
 
 impl Decoder {
-    pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Receiver) -> Decoder {
+    pub(crate) fn new(compressor: Option<Arc<dyn Compressor>>, limit: usize, receiver: Side) -> Decoder {
         Decoder { front: Bytes::new(), more: None, buffered: 0, compressor, limit, receiver }
     }
 
@@ -266,8 +272,8 @@ impl Decoder {
 
     fn too_large(&self, what: &str) -> Status {
         let (message, whose) = match self.receiver {
-            Receiver::Client => ("response", "the client's"),
-            Receiver::Server => ("request", "the server's"),
+            Side::Client => ("response", "the client's"),
+            Side::Server => ("request", "the server's"),
         };
         let limit = self.limit;
         Status::resource_exhausted(format!(

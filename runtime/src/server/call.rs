@@ -20,7 +20,7 @@ use super::requests::Requests;
 use super::responses::Responses;
 use super::shared::Shared;
 use crate::codec::SharedCodec;
-use crate::codec::frame::{Decoder, Receiver};
+use crate::codec::frame::{Decoder, Side};
 use crate::stats::{Moment, StreamRecord};
 use crate::status::Status;
 use crate::transport::server::{Incoming, RequestStream};
@@ -138,7 +138,7 @@ impl Call {
         let context = || ServerContext::new(exchange.clone(), info, extensions);
         let handled = match &requested.answer {
             Answer::Call(head) => {
-                let decoder = Decoder::new(head.compressor.clone(), head.handler.sizes.receive, Receiver::Server);
+                let decoder = Decoder::new(head.compressor.clone(), head.handler.sizes.receive, Side::Server);
                 let body = Body { stream: recv, decoder };
                 match intercepted {
                     true => interceptor::run(chain.clone(), context(), Leaf::Handler(head.handler.clone(), body)),

@@ -13,7 +13,7 @@ use super::exchange::Exchange;
 use super::interceptor::Each;
 use crate::call::MessageEvent;
 use crate::codec::SharedCodec;
-use crate::codec::frame::{self, Encoding};
+use crate::codec::frame::{self, Encoding, Side};
 use crate::compression::Compressor;
 use crate::status::Status;
 
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Responses<T> {
     fn encode(&self, message: &T, compressor: Option<Arc<dyn Compressor>>) -> Result<(Bytes, MessageEvent), Status> {
         let (settings, codec) = (self.exchange.settings(), self.codec.codec());
         let limit = self.exchange.max_send_size();
-        let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref()) };
+        let encoding = Encoding { limit, ..settings.messages.encoding(compressor.as_ref(), Side::Server) };
         let frame = frame::encode(codec, message, &encoding)?;
         // Of one that is not compressed it is known.
         let size = compressor.and_then(|_| codec.encoded_len(message));

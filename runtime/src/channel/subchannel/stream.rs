@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::call::GRPC_ENCODING;
 use crate::channel::connectivity::Core;
-use crate::codec::frame::{Decoder, Receiver, encode};
+use crate::codec::frame::{Decoder, Side, encode};
 use crate::codec::{Codec, Prost};
 use crate::status::{Code, Status, wire};
 use crate::transport::Event;
@@ -29,7 +29,7 @@ where
 {
     let settings = &core.settings().messages;
     let responses: &dyn Codec<Res> = &Prost;
-    let first = match encode(&Prost, request, &settings.encoding(None)) {
+    let first = match encode(&Prost, request, &settings.encoding(None, Side::Client)) {
         Ok(first) => first,
         Err(status) => return status,
     };
@@ -54,7 +54,7 @@ where
             Event::Headers { headers, status: 200, .. } => {
                 let encoding = headers.get(&GRPC_ENCODING).map_or("identity", |name| name.to_str().unwrap_or("?"));
                 match settings.compressors.accepted(encoding) {
-                    Ok(compressor) => decoder = Some(Decoder::new(compressor, MAX_RESPONSE, Receiver::Client)),
+                    Ok(compressor) => decoder = Some(Decoder::new(compressor, MAX_RESPONSE, Side::Client)),
                     Err(_) => return Status::internal(format!("the server compresses with {encoding:?}")),
                 }
                 continue;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Decoder, Encoding, Receiver, append, encode};
+use super::{Decoder, Encoding, Side, append, encode};
 use crate::codec::{BytesCodec, Codec, CodecError, Prost};
 use crate::compression::{Compression, Compressor, Compressors, DecompressError};
 use crate::status::Code;
@@ -11,12 +11,17 @@ use crate::status::Code;
 fn frame(message: &str, compression: Compression) -> Bytes {
     let compressors = Compressors::default();
     let compressor = compressors.find(compression).unwrap();
-    let encoding = Encoding { compressor: compressor.as_deref(), compressors: &compressors, limit: usize::MAX };
+    let encoding = Encoding {
+        compressor: compressor.as_deref(),
+        compressors: &compressors,
+        limit: usize::MAX,
+        sender: Side::Client,
+    };
     encode(&Prost, &message.to_owned(), &encoding).unwrap()
 }
 
 fn decoder(compression: Compression, limit: usize) -> Decoder {
-    Decoder::new(Compressors::default().find(compression).unwrap(), limit, Receiver::Client)
+    Decoder::new(Compressors::default().find(compression).unwrap(), limit, Side::Client)
 }
 
 #[test]
@@ -61,7 +66,8 @@ fn a_message_below_the_minimum_size_goes_out_plain() {
     let mut compressors = Compressors::default();
     compressors.min_size = 2000;
     let gzip = compressors.find(Compression::Gzip).unwrap();
-    let encoding = Encoding { compressor: gzip.as_deref(), compressors: &compressors, limit: usize::MAX };
+    let encoding =
+        Encoding { compressor: gzip.as_deref(), compressors: &compressors, limit: usize::MAX, sender: Side::Client };
     assert_eq!(encode(&Prost, &"x".repeat(1000), &encoding).unwrap()[0], 0);
     assert_eq!(encode(&Prost, &"x".repeat(3000), &encoding).unwrap()[0], 1);
 }
@@ -92,8 +98,13 @@ fn compressed_without_encoding_and_unknown_flags_are_internal() {
 #[test]
 fn a_message_over_the_sending_limit_is_refused() {
     let compressors = Compressors::default();
-    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 4 };
-    assert_eq!(encode(&Prost, &"long".to_owned(), &encoding).unwrap_err().code(), Code::ResourceExhausted);
+    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 4, sender: Side::Client };
+    let message = "long".to_owned();
+    let error = encode(&Prost, &message, &encoding).unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted);
+    assert_eq!(error.message(), "request of 6 bytes is over the client's limit of 4 bytes (max_send_message_size)");
+    let error = encode(&Prost, &message, &Encoding { sender: Side::Server, ..encoding }).unwrap_err();
+    assert_eq!(error.message(), "response of 6 bytes is over the server's limit of 4 bytes (max_send_message_size)");
 }
 
 /// Replaces the output where it should append, and has no eye on the limit.
@@ -119,9 +130,10 @@ impl Compressor for Careless {
 #[test]
 fn a_careless_compressor_breaks_neither_the_frame_nor_the_limit() {
     let compressors = Compressors::default();
-    let encoding = Encoding { compressor: Some(&Careless), compressors: &compressors, limit: usize::MAX };
+    let encoding =
+        Encoding { compressor: Some(&Careless), compressors: &compressors, limit: usize::MAX, sender: Side::Client };
     assert_eq!(encode(&Prost, &"x".repeat(10), &encoding).unwrap(), frame(&"x".repeat(10), Compression::None));
-    let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100, Receiver::Server);
+    let mut decoder = Decoder::new(Some(Arc::new(Careless)), 100, Side::Server);
     decoder.push(Bytes::from_static(&[1, 0, 0, 0, 1, b'x']));
     assert_eq!(decoder.next(&BytesCodec).unwrap_err().code(), Code::ResourceExhausted);
 }
@@ -179,7 +191,7 @@ impl Codec<()> for Liar {
 #[test]
 fn a_codec_that_does_not_do_what_it_says_ends_its_call_and_no_more() {
     let compressors = Compressors::default();
-    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 1000 };
+    let encoding = Encoding { compressor: None, compressors: &compressors, limit: 1000, sender: Side::Client };
     let code = |liar: Liar| encode(&liar, &(), &encoding).unwrap_err().code();
     assert_eq!(code(Liar(usize::MAX, |_| {})), Code::ResourceExhausted);
     assert_eq!(code(Liar(10, |buffer| buffer.clear())), Code::Internal);
