@@ -100,7 +100,7 @@ fn macros_need_no_build_script_and_no_other_dependency_and_follow_their_files() 
     assert!(said.contains("src/main.rs:1:34"), "{said}");
     user.write("src/main.rs", "callwright::protos!(\"nope.proto\");\nfn main() {}\n");
     let (ok, said) = user.cargo("build");
-    assert!(!ok && said.contains("error: nope.proto: file not found; looked for nope.proto"), "{said}");
+    assert!(!ok && said.contains("error: nope.proto: file not found; looked for nope.proto\n"), "{said}");
     user.write("src/main.rs", "callwright::services!(\"user.proto\");\nfn main() {}\n");
     let (ok, said) = user.cargo("build");
     assert!(!ok && said.contains("services!(.., protos = crate::proto)"), "{said}");

@@ -32,7 +32,10 @@ impl Failure {
 /// What the library tells a program to do, and what is to be given to the command for it.
 const ADVICE: [(&str, &str); 6] = [
     ("set its credentials to ChannelCredentials::tls()", "give --tls, or --cacert FILE"),
-    ("set its credentials to ChannelCredentials::insecure()", "give none of --tls, --cacert, --cert and --server-name"),
+    (
+        "set its credentials to ChannelCredentials::insecure(), or write http:// in its target",
+        "give none of --tls, --cacert, --cert and --server-name, and write http:// for https://",
+    ),
     ("set root_certificates to the one", "give --cacert with the one"),
     ("set root_certificates", "give --cacert FILE"),
     ("set server_name", "give --server-name"),

@@ -68,7 +68,7 @@ fn spell(error: &TlsError, name: Option<&ServerName<'_>>) -> String {
         TlsError::InvalidMessage(_) => {
             format!(
                 "the server does not speak TLS ({error}): where it is to be reached in plaintext, set its credentials to \
-                 ChannelCredentials::insecure()"
+                 ChannelCredentials::insecure(), or write http:// in its target"
             )
         }
         TlsError::NoApplicationProtocol | TlsError::AlertReceived(AlertDescription::NoApplicationProtocol) => {
