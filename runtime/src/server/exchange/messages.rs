@@ -80,14 +80,19 @@ struct Count {
 
 impl Count {
     fn add(&self, message: &MessageEvent) {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(message.size_on_wire() as u64, Ordering::Relaxed);
+        change(&self.messages, |messages| messages + 1);
+        change(&self.bytes, |bytes| bytes + message.size_on_wire() as u64);
     }
 
     fn take_back(&self, message: &MessageEvent) {
-        self.messages.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(message.size_on_wire() as u64, Ordering::Relaxed);
+        change(&self.messages, |messages| messages.saturating_sub(1));
+        change(&self.bytes, |bytes| bytes.saturating_sub(message.size_on_wire() as u64));
     }
+}
+
+/// Whoever sends or receives counts, and is one at a time: what need not hold for several costs a tenth.
+fn change(number: &AtomicU64, how: impl FnOnce(u64) -> u64) {
+    number.store(how(number.load(Ordering::Relaxed)), Ordering::Relaxed);
 }
 
 /// Those who watch the messages of a call; most have none.
