@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::interop::install;
 use crate::interop::process::{self, Process, Server};
+use crate::task;
 
 const USAGE: &str = "\
 Runs h2spec --strict against our HTTP/2 engine as a server, and h2specd against it as a client.
@@ -42,25 +43,8 @@ struct Count {
 }
 
 /// Runs `h2spec` with the arguments that follow its name.
-pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
-    match args.next() {
-        None => {}
-        Some(help) if help == "-h" || help == "--help" => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Some(_) => {
-            eprintln!("{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    }
-    match execute() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("cargo xtask h2spec: {error}");
-            ExitCode::FAILURE
-        }
-    }
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    task::run("h2spec", USAGE, task::no_arguments(args), |()| execute())
 }
 
 fn execute() -> Result<ExitCode, String> {

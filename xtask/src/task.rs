@@ -1,6 +1,18 @@
 //! What every task that takes arguments does with them.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use lexopt::prelude::*;
+
+/// Reads the arguments of a task that takes none; `None` is a user who asks for help.
+pub(crate) fn no_arguments(args: impl Iterator<Item = OsString>) -> Result<Option<()>, lexopt::Error> {
+    match lexopt::Parser::from_args(args).next()? {
+        None => Ok(Some(())),
+        Some(Short('h') | Long("help")) => Ok(None),
+        Some(argument) => Err(argument.unexpected()),
+    }
+}
 
 /// Runs the task `name` with its arguments; `None` is a user who asked for help.
 pub(crate) fn run<T>(

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::interop::install;
+use crate::task;
 
 const USAGE: &str = "\
 Calls our server inside of axum and hyper: by our client over HTTP/2, and over gRPC-Web by grpc-web, connect-web and a browser.
@@ -34,22 +35,8 @@ const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 const BY_HAND: &str = "`apt-get install --no-install-recommends chromium` of Debian gives it";
 
 /// Runs `web` with the arguments that follow its name.
-pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
-    match args.next() {
-        None => {}
-        Some(help) if help == "-h" || help == "--help" => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Some(_) => {
-            eprintln!("{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    }
-    execute().unwrap_or_else(|error| {
-        eprintln!("cargo xtask web: {error}");
-        ExitCode::FAILURE
-    })
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    task::run("web", USAGE, task::no_arguments(args), |()| execute())
 }
 
 fn execute() -> Result<ExitCode, String> {

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch;
 
-use self::interception::Interception;
+use self::interception::{Interception, Returned};
 pub use self::messages::Direction;
 pub(super) use self::messages::MessageCounts;
 use self::messages::Messages;
@@ -226,12 +226,9 @@ impl Exchange {
     }
 
     pub(super) fn code(&self) -> Option<Code> {
-        let state = self.lock();
-        let returned = self.returned();
-        let over = returned.as_ref().filter(|returned| returned.is_over);
-        let failed = returned.as_ref().filter(|returned| returned.status.code() != Code::Ok);
-        let said = over.map(|over| &over.status).or(state.aborted.as_ref()).or(failed.map(|failed| &failed.status));
-        said.map(Status::code).or(state.code).or(returned.map(|returned| returned.status.code()))
+        let (state, returned) = (self.lock(), self.returned());
+        let said = state.failure(returned.as_ref()).map(Status::code);
+        said.or(state.code).or(returned.map(|returned| returned.status.code()))
     }
 
     pub(super) fn set_details(&self, details: String) {
@@ -239,12 +236,9 @@ impl Exchange {
     }
 
     pub(super) fn details(&self) -> Option<String> {
-        let state = self.lock();
-        let returned = self.returned();
-        let over = returned.as_ref().filter(|returned| returned.is_over);
-        let failed = returned.as_ref().filter(|returned| returned.status.code() != Code::Ok);
-        let said = over.map(|over| &over.status).or(state.aborted.as_ref()).or(failed.map(|failed| &failed.status));
-        said.map(|status| status.message().to_owned()).or_else(|| state.details.clone())
+        let (state, returned) = (self.lock(), self.returned());
+        let said = state.failure(returned.as_ref()).map(|status| status.message().to_owned());
+        said.or_else(|| state.details.clone())
     }
 
     /// Records the abort unless there was one, and returns the first.
@@ -301,7 +295,7 @@ impl Exchange {
         self.begin(&mut state).map(Some)
     }
 
-    /// Sends what is left of the one message in `frame`, which had `size` bytes, as far as the client's flow control allows.
+    /// Sends what is left in `frame` of one message, as far as the client's flow control allows.
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,
@@ -527,6 +521,13 @@ impl State {
             Some(headers) => self.stream.send_head(StatusCode::OK, headers, false),
             None => Ok(()),
         }
+    }
+
+    /// The status that the call fails with as things are: what it was cut off with, the abort, or what the handler has returned.
+    fn failure<'a>(&'a self, returned: Option<&'a Returned>) -> Option<&'a Status> {
+        let over = returned.filter(|returned| returned.is_over);
+        let failed = returned.filter(|returned| returned.status.code() != Code::Ok);
+        over.map(|over| &over.status).or(self.aborted.as_ref()).or(failed.map(|failed| &failed.status))
     }
 
     fn check_initial(&self, added: &Metadata) -> Result<(), MetadataError> {
